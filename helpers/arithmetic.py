@@ -1,0 +1,46 @@
+"""The sizes of a sliding window, in whole numbers: along one side, as every side is alike.
+
+The formula is the one on PyTorch's page for `Conv2d`:
+https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
+"""
+
+LARGEST = 2**31 - 1
+SMALLEST = {"input_size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+
+
+def output_size(input_size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Return ⌊(n + 2p − d(k − 1) − 1) / s⌋ + 1, the number of places at which the window stands.
+
+    All sizes are in pixels along one side. Raises ValueError where no window fits.
+    """
+    span = window_span(kernel_size, dilation)
+    for name, value in (("input_size", input_size), ("stride", stride), ("padding", padding)):
+        check_whole(name, value)
+    padded = input_size + 2 * padding
+    if span > padded:
+        raise ValueError(
+            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does not fit into {padded} pixels "
+            f"(input_size {input_size}, padding {padding}): use a smaller window or at least {span - padded} more pixels."
+        )
+    return (padded - span) // stride + 1
+
+
+def window_span(kernel_size: int, dilation: int = 1) -> int:
+    """Return d(k − 1) + 1, the pixels from the first to the last that one window reads."""
+    check_whole("kernel_size", kernel_size)
+    check_whole("dilation", dilation)
+    return dilation * (kernel_size - 1) + 1
+
+
+def pixels_read(input_size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> list[int]:
+    """Return which of the pixels 0 … n − 1 along one side at least one window reads, in order."""
+    places = output_size(input_size, kernel_size, stride, padding, dilation)
+    read = {place * stride + tap * dilation - padding for place in range(places) for tap in range(kernel_size)}
+    return sorted(pixel for pixel in read if 0 <= pixel < input_size)
+
+
+def check_whole(name: str, value: int, largest: int = LARGEST) -> None:
+    """Raise ValueError unless `value` is a whole number from the smallest that makes sense up to `largest`."""
+    smallest = SMALLEST[name]
+    if type(value) is not int or not smallest <= value <= largest:
+        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}.")
