@@ -4,6 +4,8 @@ The formula is the one on PyTorch's page for `Conv2d`:
 https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
 """
 
+from numbers import Integral
+
 LARGEST = 2**31 - 1
 SMALLEST = {"input_size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
@@ -39,8 +41,9 @@ def pixels_read(input_size: int, kernel_size: int, stride: int = 1, padding: int
     return sorted(pixel for pixel in read if 0 <= pixel < input_size)
 
 
-def check_whole(name: str, value: int, largest: int = LARGEST) -> None:
-    """Raise ValueError unless `value` is a whole number from the smallest that makes sense up to `largest`."""
-    smallest = SMALLEST[name]
-    if type(value) is not int or not smallest <= value <= largest:
+def check_whole(name: str, value: int, smallest: int | None = None, largest: int = LARGEST) -> None:
+    """Raise ValueError unless `value` is a whole number in the range, by default from the least that makes sense."""
+    smallest = SMALLEST[name] if smallest is None else smallest
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not smallest <= value <= largest:
         raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}.")

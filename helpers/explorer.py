@@ -1,0 +1,231 @@
+"""The bench: a window slides over a small input, and every number of it is in sight.
+
+Sliders, view and picture are tied together in the browser (`jslink`), so they answer within a frame and go on
+answering in an exported page without a kernel. Python holds the truth: `bench.output` is what torch computes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import ipywidgets as widgets
+import torch
+from traitlets import Dict, Int, List, Unicode
+
+from helpers import arithmetic, figures, presets
+
+HERE = Path(__file__).parent
+RANGES = {"input_size": (3, 12), "kernel_size": (1, 7), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
+LARGEST_INPUT, LARGEST_KERNEL = RANGES["input_size"][1], RANGES["kernel_size"][1]
+OWN = "my own"
+TIPS = {
+    "input_size": "Pixels along one side of the input",
+    "kernel_size": "Weights along one side of the kernel",
+    "stride": "Pixels from one window to the next",
+    "padding": "Rings of zeros around the input",
+    "dilation": "Pixels from one weight's pixel to the next weight's",
+    "step": "Which output the window computes, row by row",
+    "input": "A ready-made input",
+    "kernel": "A ready-made kernel",
+}
+
+
+class SlidingWindowView(anywidget.AnyWidget):
+    """What the browser draws; its traits are the whole state of a bench."""
+
+    _esm = HERE / "explorer.js"
+    _css = HERE / "explorer.css"
+    ranges = Dict(RANGES).tag(sync=True)
+    step = Int(0).tag(sync=True)
+    step_max = Int(0).tag(sync=True)
+    input_presets = List().tag(sync=True)
+    kernel_presets = List().tag(sync=True)
+    input_index = Int(0).tag(sync=True)
+    kernel_index = Int(0).tag(sync=True)
+    pixels = List().tag(sync=True)
+    weights = List().tag(sync=True)
+
+    def __init__(self, **state: object) -> None:
+        self.add_traits(**{name + part: Int(0).tag(sync=True) for name in RANGES for part in ("", "_min", "_max")})
+        super().__init__(**state)
+
+
+def _setting(name: str) -> property:
+    return property(lambda bench: bench.settings[name], lambda bench, value: bench.set(**{name: value}), doc=TIPS[name])
+
+
+class ConvolutionBench(widgets.VBox):
+    """Sliders, input, kernel, products and output of one 2-D convolution with one channel in and one out.
+
+    `bench.kernel_size = 5` moves the slider too; `bench.input` (n×n) and `bench.kernel` (k×k) take any numbers;
+    `bench.output` is `F.conv2d` of the two. A setting with which no window fits raises ValueError and changes nothing.
+    """
+
+    input_size, kernel_size, stride = _setting("input_size"), _setting("kernel_size"), _setting("stride")
+    padding, dilation = _setting("padding"), _setting("dilation")
+
+    def __init__(self, picture: str = "digit", kernel: str = "Sobel x", **settings: int) -> None:
+        self._inputs = presets.inputs(LARGEST_INPUT)
+        self._kernels = [presets.kernels(size) for size in range(1, LARGEST_KERNEL + 1)]
+        self._names = {"input": [*self._inputs, OWN], "kernel": [*self._kernels[0], OWN]}
+        self._view = SlidingWindowView(
+            input_presets=[values.tolist() for values in self._inputs.values()],
+            kernel_presets=[[sized[name].tolist() for sized in self._kernels] for name in self._kernels[0]],
+            pixels=self._inputs["digit"].tolist(),
+            weights=torch.zeros(LARGEST_KERNEL, LARGEST_KERNEL).tolist(),
+            **{"input_size": 8, "kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1},
+        )
+        self._sliders = {name: _slider(name) for name in [*RANGES, "step"]}
+        self._choices = {part: widgets.Dropdown(options=names, **_label(part)) for part, names in self._names.items()}
+        super().__init__([self._controls(), self._view])
+        self._choose("input", picture)
+        self._choose("kernel", kernel)
+        self.set(**settings)
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The five settings by name, as `nn.Conv2d` and this course call them."""
+        return {name: getattr(self._view, name) for name in RANGES}
+
+    def set(self, **settings: int) -> None:
+        """Change several settings at once. Raises ValueError, and changes nothing, where no window fits."""
+        for name, value in settings.items():
+            if name not in RANGES:
+                raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(RANGES)}.")
+            arithmetic.check_whole(name, value, *RANGES[name])
+        changed = self.settings | settings
+        last = arithmetic.output_size(**changed) ** 2 - 1
+        limits = {name: _limits(name, changed) for name in RANGES} | {"step": (0, last)}
+        changed["step"] = min(self.step, last)
+        # The sliders first: in the browser each takes its new limits and value in one message, then carries them over.
+        for name, slider in self._sliders.items():
+            with slider.hold_sync(), slider.hold_trait_notifications():
+                slider.min, slider.max = limits[name]
+                slider.value = changed[name]
+        with self._view.hold_sync():
+            for name, value in changed.items():
+                setattr(self._view, name, int(value))
+            self._view.step_max = last
+            for name in RANGES:
+                self._view.set_trait(f"{name}_min", limits[name][0])
+                self._view.set_trait(f"{name}_max", limits[name][1])
+
+    @property
+    def step(self) -> int:
+        """Which output the window computes: row · output size + column."""
+        return self._view.step
+
+    @step.setter
+    def step(self, value: int) -> None:
+        arithmetic.check_whole("step", value, 0, len(self.output) ** 2 - 1)
+        self._sliders["step"].value = self._view.step = value
+
+    @property
+    def input(self) -> torch.Tensor:
+        """The n×n input, float64."""
+        own = torch.tensor(self._view.pixels, dtype=torch.float64)
+        pixels = [*self._inputs.values(), own][self._view.input_index]
+        return pixels[: self.input_size, : self.input_size]
+
+    @input.setter
+    def input(self, values: Sequence) -> None:
+        pixels = _square("input", values, *RANGES["input_size"])
+        self.set(input_size=len(pixels))
+        self._view.pixels = _inside(self._view.pixels, pixels)
+        self._choose("input", OWN)
+
+    @property
+    def kernel(self) -> torch.Tensor:
+        """The k×k kernel, float64."""
+        size = self.kernel_size
+        own = torch.tensor(self._view.weights, dtype=torch.float64)[:size, :size]
+        return [*self._kernels[size - 1].values(), own][self._view.kernel_index]
+
+    @kernel.setter
+    def kernel(self, values: Sequence) -> None:
+        weights = _square("kernel", values, *RANGES["kernel_size"])
+        self.set(kernel_size=len(weights))
+        self._view.weights = _inside(self._view.weights, weights)
+        self._choose("kernel", OWN)
+
+    @property
+    def output(self) -> torch.Tensor:
+        """The output that torch computes, float64."""
+        how = {name: self.settings[name] for name in ("stride", "padding", "dilation")}
+        return torch.nn.functional.conv2d(self.input[None, None], self.kernel[None, None], **how)[0, 0]
+
+    @property
+    def code(self) -> str:
+        """The layer as a line of Python."""
+        how = ", ".join(f"{name}={value}" for name, value in self.settings.items() if name != "input_size")
+        return f"nn.Conv2d(1, 1, {how}, bias=False)"
+
+    def __repr__(self) -> str:
+        return f"ConvolutionBench({', '.join(f'{name}={value}' for name, value in self.settings.items())})"
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        # The picture is for those who read without a kernel: GitHub, a printout.
+        still = figures.sliding_window(self.input, self.kernel, self.output, self.settings, self.step)
+        data, metadata = still._repr_mimebundle_()
+        return super()._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
+
+    def _choose(self, part: str, name: str) -> None:
+        names = self._names[part]
+        if name not in names:
+            raise ValueError(f"There is no {part} called {name!r}; choose one of {', '.join(names)}.")
+        self._choices[part].index = names.index(name)
+        setattr(self._view, f"{part}_index", names.index(name))
+
+    def _controls(self) -> widgets.Box:
+        """Lay out the controls, and tie each to the view in the browser."""
+        play = widgets.Play(interval=500, show_repeat=False, tooltip="Let the window walk", layout={"width": "auto"})
+        links = [((slider, "value"), name) for name, slider in self._sliders.items()]
+        links += [((self._sliders[name], part), f"{name}_{part}") for name in RANGES for part in ("min", "max")]
+        links += [((self._sliders["step"], "max"), "step_max"), ((play, "max"), "step_max"), ((play, "value"), "step")]
+        links += [((choice, "index"), f"{part}_index") for part, choice in self._choices.items()]
+        for source, trait in links:
+            widgets.jslink(source, (self._view, trait))
+        return widgets.Box([*self._sliders.values(), play, *self._choices.values()], layout={"flex_flow": "row wrap"})
+
+
+def _label(name: str) -> dict[str, object]:
+    return {"description": name, "tooltip": TIPS[name], "style": {"description_width": "82px"}, "layout": {"width": "300px"}}
+
+
+def _slider(name: str) -> widgets.IntSlider:
+    low, high = RANGES.get(name, (0, 0))
+    return widgets.IntSlider(min=low, max=high, **_label(name))
+
+
+def _limits(name: str, settings: dict[str, int]) -> tuple[int, int]:
+    """Return the least and the largest value of one setting with which a window fits, the others standing."""
+    low, high = RANGES[name]
+    fits = [value for value in range(low, high + 1) if _fits(settings | {name: value})]
+    return fits[0], fits[-1]
+
+
+def _fits(settings: dict[str, int]) -> bool:
+    try:
+        return arithmetic.output_size(**settings) > 0
+    except ValueError:
+        return False
+
+
+def _square(name: str, values: Sequence, smallest: int, largest: int) -> torch.Tensor:
+    """Return the numbers as a square float64 tensor, or raise ValueError where they are none."""
+    wanted = f"{name} must be a square of finite numbers, from {smallest}×{smallest} to {largest}×{largest}"
+    try:
+        tensor = torch.as_tensor(values).detach().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{wanted}, not {values!r}.") from None
+    square = tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1] and smallest <= len(tensor) <= largest
+    if not square or not tensor.isfinite().all():
+        raise ValueError(f"{wanted}, not a tensor of shape {tuple(tensor.shape)} like {tensor.flatten()[:3].tolist()}.")
+    return tensor
+
+
+def _inside(canvas: list, values: torch.Tensor) -> list:
+    """Return the canvas with the values in its top left corner."""
+    tensor = torch.tensor(canvas, dtype=torch.float64)
+    tensor[: len(values), : len(values)] = values
+    return tensor.tolist()

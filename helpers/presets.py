@@ -1,0 +1,54 @@
+"""What the bench can show at once: small inputs, and kernels of every size."""
+
+from math import comb
+
+import torch
+
+# The first of scikit-learn's bundled digits (UCI, "Optical Recognition of Handwritten Digits", CC BY 4.0), a zero:
+# one character for each pixel, its grey level 0 … 16 written in base 17.
+DIGIT = ("005d9100", "00dfaf50", "03f20b80", "04c00880", "05800980", "04b01c70", "02e5ac00", "006da000")
+
+
+def inputs(size: int) -> dict[str, torch.Tensor]:
+    """Return size×size inputs by name, grey levels from 0 to 9 (the ramp goes on)."""
+    row, column = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    digit = torch.zeros(size, size)
+    digit[:8, :8] = torch.tensor([[int(level, 17) for level in line] for line in DIGIT]).mul(9 / 16).round()
+    noise = torch.randint(10, (size, size), generator=torch.Generator().manual_seed(0))
+    return {
+        "digit": digit.double(),
+        "edge": (column >= 4).double() * 9,
+        "ramp": column.double(),
+        "checkerboard": (row + column).remainder(2).double() * 9,
+        "random": noise.double(),
+    }
+
+
+def kernels(size: int) -> dict[str, torch.Tensor]:
+    """Return size×size kernels by name; an even one has its centre at index size // 2."""
+    smooth, identity, ones = _binomial(size), torch.zeros(size, size).double(), torch.ones(size, size).double()
+    identity[size // 2, size // 2] = 1
+    sobel_x = torch.outer(smooth, _difference(size))
+    laplacian = ones - size**2 * identity
+    noise = torch.randint(-2, 3, (size, size), generator=torch.Generator().manual_seed(size))
+    return {
+        "Sobel x": sobel_x,
+        "Sobel y": sobel_x.T.contiguous(),
+        "box": ones / size**2,
+        "Gaussian": torch.outer(smooth, smooth) / smooth.sum() ** 2,
+        "Laplacian": laplacian,
+        "sharpen": identity - laplacian,
+        "identity": identity,
+        "random": noise.double(),
+    }
+
+
+def _binomial(size: int) -> torch.Tensor:
+    return torch.tensor([comb(size - 1, i) for i in range(size)]).double()
+
+
+def _difference(size: int) -> torch.Tensor:
+    """Return the slope of a smoothed signal: −1, 1, then −1, 0, 1, and so on; one pixel alone has none."""
+    if size == 1:
+        return torch.zeros(1).double()
+    return -torch.diff(torch.nn.functional.pad(_binomial(size - 1), (1, 1)))

@@ -1,0 +1,123 @@
+"""How fast and how large the course is: `python tests/benchmark.py latency` (or `startup`).
+
+`latency` runs the bench and the usual `interact` with matplotlib side by side in JupyterLab in Chromium, and
+prints the time from a key press to the changed picture. `startup` runs notebook 01 in a fresh kernel and prints
+the time to its first picture and the memory that its kernel takes.
+"""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import torch
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+PRESSES = 60
+
+BENCH = "from helpers.explorer import ConvolutionBench\nConvolutionBench()"
+INTERACT = """\
+import matplotlib.pyplot as plt
+import torch.nn.functional as F
+from ipywidgets import interact
+from helpers import presets
+
+def draw(kernel_size=3, input_size=8, stride=1, padding=0, dilation=1, step=0):
+    picture = presets.inputs(12)["digit"][:input_size, :input_size]
+    kernel = presets.kernels(kernel_size)["Sobel x"]
+    output = F.conv2d(picture[None, None], kernel[None, None], None, stride, padding, dilation)[0, 0]
+    padded = F.pad(picture, (padding,) * 4)
+    top, left = step // len(output) * stride, step % len(output) * stride
+    span = dilation * (kernel_size - 1) + 1
+    products = padded[top : top + span : dilation, left : left + span : dilation] * kernel
+    panels = {"input": padded, "kernel": kernel, "products": products, "output": output}
+    figure, axes = plt.subplots(1, 4, figsize=(14, 4))
+    for axis, (name, values) in zip(axes, panels.items()):
+        axis.imshow(values, cmap="coolwarm")
+        axis.set_title(f"{name} {len(values)}x{len(values)}")
+        for row in range(len(values)):
+            for column in range(len(values)):
+                axis.text(column, row, f"{values[row, column]:g}", ha="center", va="center")
+    axes[0].add_patch(plt.Rectangle((left - 0.5, top - 0.5), span, span, fill=False, lw=3))
+    plt.show()
+
+interact(draw, kernel_size=(1, 7), input_size=(3, 12), stride=(1, 4), padding=(0, 3), dilation=(1, 3), step=(0, 35));
+"""
+
+# Resolves after the frame in which the picture has changed was painted.
+STOPWATCH = """(selector) => new Promise((resolve) => {
+  const root = document.querySelector(selector);
+  const before = root.querySelector("img")?.src;
+  let pressed;
+  addEventListener("keydown", (event) => { pressed = event.timeStamp; }, { capture: true, once: true });
+  const watch = new MutationObserver(async () => {
+    const picture = root.querySelector("img");
+    if (!pressed || (before && (picture?.src ?? before) === before)) return;
+    watch.disconnect();
+    if (picture) await picture.decode();
+    requestAnimationFrame(() => {
+      const painted = new MessageChannel();
+      painted.port1.onmessage = () => resolve(performance.now() - pressed);
+      painted.port2.postMessage(0);
+    });
+  });
+  watch.observe(root, { childList: true, subtree: true, characterData: true, attributes: true });
+})"""
+
+
+def latency() -> None:
+    """Print key press to changed picture, for the bench and for `interact` with matplotlib."""
+    import lab
+
+    techniques = {"bench": (BENCH, "kernel_size", ".bench"), "interact + matplotlib": (INTERACT, "kernel_size", ".widget-interact .jp-OutputArea")}
+    times = {}
+    with lab.jupyterlab() as address, lab.chromium() as browser:
+        for name, (source, slider, selector) in techniques.items():
+            times[name] = _press_keys(lab, browser, address, source, slider, selector)
+    print(f"key press to changed picture, {PRESSES} presses each, in JupyterLab in Chromium\n")
+    print(f"{'technique':24}{'median ms':>12}{'p95 ms':>12}{'ratio':>10}")
+    fastest = statistics.median(times["bench"])
+    for name, values in times.items():
+        median, p95 = statistics.median(values), statistics.quantiles(values, n=20)[-1]
+        print(f"{name:24}{median:12.1f}{p95:12.1f}{median / fastest:10.1f}")
+
+
+def _press_keys(lab, browser, address, source, slider, selector) -> list[float]:
+    page = lab.open_source(browser, address, source)
+    lab.run_all(page)
+    handle = page.locator(".widget-slider", has_text=slider).locator(".noUi-handle")
+    handle.focus()
+    times = []
+    for press in range(PRESSES + 6):
+        stopwatch = page.evaluate_handle(f"() => ({{ time: ({STOPWATCH})('{selector}') }})")
+        page.keyboard.press("ArrowLeft" if press // 3 % 2 else "ArrowRight")
+        times.append(stopwatch.evaluate("(watch) => watch.time"))
+        page.wait_for_timeout(100)
+    return times[6:]
+
+
+def startup() -> None:
+    """Print the time from Run All in a fresh kernel to the first picture, and the kernel's peak memory."""
+    path = next((ROOT / "notebooks").glob("01*.ipynb"))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"))
+    first, begin = [], time.perf_counter()
+
+    def note_picture(cell, cell_index, execute_reply) -> None:
+        if not first and any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            first.append(time.perf_counter() - begin)
+
+    client = NotebookClient(notebook, kernel_name="python3", on_cell_executed=note_picture, resources={"metadata": {"path": str(path.parent)}})
+    client.execute()
+    megabytes = int(notebook.cells[-1].outputs[0].text) / (1024 * (1024 if sys.platform == "darwin" else 1))
+    print(f"torch {torch.__version__}, {path.name}")
+    print(f"first picture after {first[0]:.1f} s, all cells after {time.perf_counter() - begin:.1f} s, kernel's peak memory {megabytes:.0f} MB")
+
+
+if __name__ == "__main__":
+    commands = {"latency": latency, "startup": startup}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        sys.exit(f"Say which: python tests/benchmark.py {' | '.join(commands)}")
+    commands[sys.argv[1]]()

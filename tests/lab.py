@@ -1,0 +1,124 @@
+"""A real JupyterLab in a real Chromium, for the browser tests, the benchmark and the pictures."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+def chromium_path() -> str | None:
+    names = "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def jupyterlab(python: str = sys.executable) -> Iterator[str]:
+    """Serve a copy of the notebooks, with settings of its own, and yield the address."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        root = Path(folder)
+        shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        address = f"http://127.0.0.1:{_free_port()}"
+        command = [python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"]
+        command += [f"--ServerApp.port={address.rsplit(':', 1)[1]}", f"--ServerApp.root_dir={root / 'notebooks'}"]
+        command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
+        with (root / "log").open("w") as log:
+            server = subprocess.Popen(command, env=os.environ | _own_settings(root), stdout=log, stderr=log)
+            try:
+                _wait_for(address + "/api", root / "log", server)
+                yield address
+            finally:
+                server.terminate()
+                server.wait(20)
+
+
+def open_notebook(browser: Browser, address: str, name: str, size: tuple[int, int] = (1400, 900), dark: bool = False) -> Page:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/lab/tree/{name}?reset")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context?.isReady")
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.connectionStatus === 'connected'")
+    if dark:
+        page.evaluate("() => { jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    return page
+
+
+def open_source(browser: Browser, address: str, source: str) -> Page:
+    """Open a notebook of one cell with the given code."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    body = json.dumps({"type": "notebook", "content": notebook}).encode()
+    name = f"cell{hash(source)}.ipynb"
+    request = urllib.request.Request(f"{address}/api/contents/{name}", body, {"Content-Type": "application/json"}, method="PUT")
+    urllib.request.urlopen(request).close()
+    return open_notebook(browser, address, name)
+
+
+def run_all(page: Page) -> None:
+    """Run every cell, and return when the last is done and its widgets are drawn."""
+    page.evaluate("""() => { window.finished = false;
+        jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.finished = true; }); }""")
+    page.wait_for_function("window.finished", timeout=300_000)
+    page.wait_for_timeout(500)
+
+
+def errors(page: Page) -> list[str]:
+    """Return the error outputs of the notebook, and what is printed to stderr."""
+    return page.evaluate(
+        """() => [...jupyterapp.shell.currentWidget.content.model.sharedModel.cells].flatMap((cell) =>
+             (cell.outputs ?? []).filter((o) => o.output_type === "error" || o.name === "stderr")
+               .map((o) => o.evalue ?? [o.text].flat().join("")))"""
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _own_settings(root: Path) -> dict[str, str]:
+    page_config = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (root / "config" / "labconfig").mkdir(parents=True)
+    (root / "config" / "labconfig" / "page_config.json").write_text(json.dumps(page_config))
+    tracker = root / "settings" / "@jupyterlab" / "notebook-extension"
+    tracker.mkdir(parents=True)
+    (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    folders = {"CONFIG_DIR": "config", "RUNTIME_DIR": "runtime", "DATA_DIR": "share"}
+    settings = {f"JUPYTER_{name}": str(root / folder) for name, folder in folders.items()}
+    return settings | {"JUPYTERLAB_SETTINGS_DIR": str(root / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "spaces")}
+
+
+def _wait_for(address: str, log: Path, server: subprocess.Popen, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start:\n{re.sub('token=[^ ]*', '', log.read_text())}")
