@@ -22,7 +22,7 @@ def output_size(input_size: int, kernel_size: int, stride: int = 1, padding: int
     if span > padded:
         raise ValueError(
             f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does not fit into {padded} pixels "
-            f"(input_size {input_size}, padding {padding}): use a smaller window or at least {span - padded} more pixels."
+            f"(input_size {input_size}, padding {padding}): use a smaller window, or {span - padded} more pixels."
         )
     return (padded - span) // stride + 1
 

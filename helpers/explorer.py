@@ -10,7 +10,7 @@ from pathlib import Path
 import anywidget
 import ipywidgets as widgets
 import torch
-from traitlets import Dict, Int, List, Unicode
+from traitlets import Dict, Int, List
 
 from helpers import arithmetic, figures, presets
 
@@ -189,7 +189,12 @@ class ConvolutionBench(widgets.VBox):
 
 
 def _label(name: str) -> dict[str, object]:
-    return {"description": name, "tooltip": TIPS[name], "style": {"description_width": "82px"}, "layout": {"width": "300px"}}
+    return {
+        "description": name,
+        "tooltip": TIPS[name],
+        "style": {"description_width": "82px"},
+        "layout": {"width": "300px"},
+    }
 
 
 def _slider(name: str) -> widgets.IntSlider:

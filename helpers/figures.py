@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import product
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from helpers import arithmetic
 
@@ -22,10 +24,11 @@ class Picture:
 
     def __init__(self, figure: Figure, alt: str):
         self.alt = alt
-        buffer = BytesIO()
-        # No software version in the file: the same drawing gives the same bytes.
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
-        self.png = buffer.getvalue()
+        drawing, small = BytesIO(), BytesIO()
+        figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
+        # 48 colours are enough for these drawings, and keep the notebooks small for slow networks.
+        Image.open(drawing).convert("RGB").quantize(48).save(small, format="png", optimize=True)
+        self.png = small.getvalue()
 
     def __repr__(self) -> str:
         return self.alt
@@ -38,12 +41,12 @@ def images(pictures: dict[str, torch.Tensor], alt: str, columns: int = 4, signed
     """Draw H×W tensors side by side under their names: grey, or blue to vermilion around 0 where `signed`."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(2.6 * columns, 2.9 * rows), layout="constrained")
+    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
         largest = float(picture.abs().max()) or 1.0
         limits = (-largest, largest) if signed else (float(picture.min()), float(picture.max()))
-        axis.imshow(picture, cmap=SIGNED if signed else "gray", vmin=limits[0], vmax=limits[1])
+        axis.imshow(picture.numpy(), cmap=SIGNED if signed else "gray", vmin=limits[0], vmax=limits[1], interpolation="nearest")
         axis.set_title(f"{name}\n{picture.shape[0]}×{picture.shape[1]}", fontsize=10)
     for axis in axes:
         axis.axis("off")
@@ -53,7 +56,9 @@ def images(pictures: dict[str, torch.Tensor], alt: str, columns: int = 4, signed
 def matrices(values: dict[str, torch.Tensor], alt: str) -> Picture:
     """Draw small H×W tensors side by side, each cell with its number."""
     widths = [tensor.shape[1] for tensor in values.values()]
-    figure = Figure(figsize=(0.42 * sum(widths) + 0.5 * len(widths), 0.42 * max(t.shape[0] for t in values.values()) + 0.5))
+    figure = Figure(
+        figsize=(0.42 * sum(widths) + 0.5 * len(widths), 0.42 * max(t.shape[0] for t in values.values()) + 0.5)
+    )
     axes = figure.subplots(1, len(values), squeeze=False, width_ratios=widths).ravel()
     for axis, (name, tensor) in zip(axes, values.items(), strict=True):
         _numbers(axis, name, tensor)
@@ -64,7 +69,9 @@ def curves(lines: dict[str, Sequence[float]], x_label: str, y_label: str, title:
     """Draw one line with markers for each name, over 0, 1, 2, …"""
     figure = Figure(figsize=(6.4, 3), layout="constrained")
     axis = figure.subplots()
-    for (name, values), color, marker in zip(lines.items(), (BLUE, VERMILION, "#009e73", "black"), "os^D", strict=False):
+    for (name, values), color, marker in zip(
+        lines.items(), (BLUE, VERMILION, "#009e73", "black"), "os^D", strict=False
+    ):
         axis.plot(range(len(values)), values, marker=marker, markersize=4, color=color, label=name)
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.grid(alpha=0.3)
@@ -72,7 +79,9 @@ def curves(lines: dict[str, Sequence[float]], x_label: str, y_label: str, title:
     return Picture(figure, alt)
 
 
-def sliding_window(picture: torch.Tensor, kernel: torch.Tensor, output: torch.Tensor, settings: dict, step: int) -> Picture:
+def sliding_window(
+    picture: torch.Tensor, kernel: torch.Tensor, output: torch.Tensor, settings: dict, step: int
+) -> Picture:
     """Draw a bench as it stands: the padded n×n input and its window, the kernel, the products, the output."""
     stride, padding, dilation = settings["stride"], settings["padding"], settings["dilation"]
     padded = torch.nn.functional.pad(picture, (padding,) * 4)
@@ -80,31 +89,35 @@ def sliding_window(picture: torch.Tensor, kernel: torch.Tensor, output: torch.Te
     span = arithmetic.window_span(len(kernel), dilation)
     top, left = row * stride, column * stride
     products = padded[top : top + span : dilation, left : left + span : dilation] * kernel
-    panels = {"input": padded, "kernel": kernel, "products": products, "output": output}
+    panels = {"padded input" if padding else "input": padded, "kernel": kernel, "products": products, "output": output}
     figure = Figure(figsize=(12.5, 4))
     axes = figure.subplots(1, 4, width_ratios=[3, 1.6, 1.6, 3])
     for axis, (name, values) in zip(axes, panels.items(), strict=True):
         _numbers(axis, f"{name} {len(values)}×{len(values)}", values)
-    for y, x in torch.cartesian_prod(torch.arange(len(padded)), torch.arange(len(padded))).tolist():
-        if not padding <= y < padding + len(picture) or not padding <= x < padding + len(picture):
-            axes[0].add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, hatch="///", edgecolor="0.7", lw=0))
+    _hatch(axes[0], len(picture), padding, arithmetic.pixels_read(**settings))
     axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), span, span, fill=False, edgecolor=VERMILION, lw=3))
     axes[3].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, lw=3))
     total = f"{float(products.sum()):.4g}"
     words = ", ".join(f"{name} {value}" for name, value in settings.items())
     figure.suptitle(f"{words}: output size {len(output)}; output[{row}, {column}] = {total}", fontsize=11)
-    alt = f"The bench with {words}. The window at output[{row}, {column}] gives {total}; the output is {len(output)}×{len(output)}."
-    return Picture(figure, alt)
+    size = f"{len(output)}×{len(output)}"
+    return Picture(figure, f"The bench with {words}. Output {size}; the window at output[{row}, {column}] gives {total}.")
+
+
+def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
+    """Mark the padding's zeros with strokes and the pixels that no window reads with crosses."""
+    for row, column in product(range(-padding, size + padding), repeat=2):
+        inside = 0 <= row < size and 0 <= column < size
+        if not inside or row not in read or column not in read:
+            corner = column + padding - 0.5, row + padding - 0.5
+            axis.add_patch(Rectangle(corner, 1, 1, fill=False, hatch="xxx" if inside else "//", edgecolor="0.7", lw=0))
 
 
 def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:
     largest = float(values.abs().max()) or 1.0
-    axis.imshow(values, cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
-    for (row, column), value in zip(torch.cartesian_prod(*map(torch.arange, values.shape)).tolist(), values.flatten().tolist(), strict=True):
-        axis.text(column, row, _short(value), ha="center", va="center", fontsize=8)
+    axis.imshow(values.numpy(), cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
+    for row, column in product(*map(range, values.shape)):
+        text = f"{round(float(values[row, column]), 2) + 0:.2f}".rstrip("0").rstrip(".")
+        axis.text(column, row, text, ha="center", va="center", fontsize=8)
     axis.set_title(title, fontsize=10)
     axis.set(xticks=[], yticks=[])
-
-
-def _short(value: float) -> str:
-    return f"{round(value, 2) + 0:.2f}".rstrip("0").rstrip(".")

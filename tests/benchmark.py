@@ -71,7 +71,10 @@ def latency() -> None:
     """Print key press to changed picture, for the bench and for `interact` with matplotlib."""
     import lab
 
-    techniques = {"bench": (BENCH, "kernel_size", ".bench"), "interact + matplotlib": (INTERACT, "kernel_size", ".widget-interact .jp-OutputArea")}
+    techniques = {
+        "bench": (BENCH, "kernel_size", ".bench"),
+        "interact + matplotlib": (INTERACT, "kernel_size", ".widget-interact .jp-OutputArea"),
+    }
     times = {}
     with lab.jupyterlab() as address, lab.chromium() as browser:
         for name, (source, slider, selector) in techniques.items():
@@ -102,18 +105,26 @@ def startup() -> None:
     """Print the time from Run All in a fresh kernel to the first picture, and the kernel's peak memory."""
     path = next((ROOT / "notebooks").glob("01*.ipynb"))
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell("import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"))
+    notebook.cells.append(
+        nbformat.v4.new_code_cell("import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+    )
     first, begin = [], time.perf_counter()
 
     def note_picture(cell, cell_index, execute_reply) -> None:
         if not first and any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
             first.append(time.perf_counter() - begin)
 
-    client = NotebookClient(notebook, kernel_name="python3", on_cell_executed=note_picture, resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        on_cell_executed=note_picture,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     client.execute()
     megabytes = int(notebook.cells[-1].outputs[0].text) / (1024 * (1024 if sys.platform == "darwin" else 1))
-    print(f"torch {torch.__version__}, {path.name}")
-    print(f"first picture after {first[0]:.1f} s, all cells after {time.perf_counter() - begin:.1f} s, kernel's peak memory {megabytes:.0f} MB")
+    print(f"{path.name} with torch {torch.__version__}, from the start of a fresh kernel")
+    print(f"first picture after {first[0]:.1f} s, last cell after {time.perf_counter() - begin:.1f} s")
+    print(f"peak memory of the kernel {megabytes:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -55,12 +55,16 @@ def jupyterlab(python: str = sys.executable) -> Iterator[str]:
                 server.wait(20)
 
 
-def open_notebook(browser: Browser, address: str, name: str, size: tuple[int, int] = (1400, 900), dark: bool = False) -> Page:
+def open_notebook(
+    browser: Browser, address: str, name: str, size: tuple[int, int] = (1400, 900), dark: bool = False
+) -> Page:
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.set_default_timeout(60_000)
     page.goto(f"{address}/lab/tree/{name}?reset")
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context?.isReady")
-    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.connectionStatus === 'connected'")
+    page.wait_for_function(
+        "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.connectionStatus === 'connected'"
+    )
     if dark:
         page.evaluate("() => { jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
@@ -73,7 +77,9 @@ def open_source(browser: Browser, address: str, source: str) -> Page:
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     body = json.dumps({"type": "notebook", "content": notebook}).encode()
     name = f"cell{hash(source)}.ipynb"
-    request = urllib.request.Request(f"{address}/api/contents/{name}", body, {"Content-Type": "application/json"}, method="PUT")
+    request = urllib.request.Request(
+        f"{address}/api/contents/{name}", body, {"Content-Type": "application/json"}, method="PUT"
+    )
     urllib.request.urlopen(request).close()
     return open_notebook(browser, address, name)
 
@@ -110,7 +116,10 @@ def _own_settings(root: Path) -> dict[str, str]:
     (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     folders = {"CONFIG_DIR": "config", "RUNTIME_DIR": "runtime", "DATA_DIR": "share"}
     settings = {f"JUPYTER_{name}": str(root / folder) for name, folder in folders.items()}
-    return settings | {"JUPYTERLAB_SETTINGS_DIR": str(root / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "spaces")}
+    return settings | {
+        "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(root / "spaces"),
+    }
 
 
 def _wait_for(address: str, log: Path, server: subprocess.Popen, seconds: float = 60) -> None:

@@ -1,0 +1,155 @@
+"""Friendly checkers: each says in one sentence whether an answer is right, and never raises.
+
+A checker takes what the student made (a number, a tuple, a function), `None` while there is nothing yet.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from helpers.arithmetic import output_size
+
+
+class NotYet(Exception):
+    """The answer is not right yet; the message is the hint that the student reads."""
+
+
+def expect(condition: bool, hint: str) -> None:
+    """Raise NotYet with the hint unless the condition holds."""
+    if not condition:
+        raise NotYet(hint)
+
+
+def exercise(praise: str) -> Callable:
+    """Turn a function that expects things of an answer into a checker that prints a verdict."""
+
+    def decorate(examine: Callable) -> Callable:
+        @functools.wraps(examine)
+        def check(answer: object = None) -> None:
+            print(_verdict(examine, answer, praise))
+
+        return check
+
+    return decorate
+
+
+def _verdict(examine: Callable, answer: object, praise: str) -> str:
+    if answer is None or answer is ...:
+        return "… Nothing to check yet: put your answer in place of None and run the cell again."
+    try:
+        examine(answer)
+    except NotYet as hint:
+        return f"✗ Not yet: {hint}"
+    except Exception as error:  # whatever the student's own code does must not end in a traceback from here
+        first_line = str(error).partition("\n")[0]
+        return f"✗ Not yet: your answer stopped with {type(error).__name__}: {first_line}"
+    return f"✓ Right: {praise}"
+
+
+def predict(guess: object, truth: object) -> None:
+    """Compare a prediction with what came out, and say both."""
+    truth = truth.tolist() if isinstance(truth, torch.Tensor) else truth
+    if guess is None:
+        print(f"No guess yet. It is {truth}.")
+    elif guess == truth:
+        print(f"✓ You said {guess}, and it is {truth}.")
+    else:
+        print(f"✗ You said {guess}; it is {truth}. What made the difference?")
+
+
+@exercise("the first product to the last, row by row, and nothing flipped.")
+def one_window(answer: float) -> None:
+    """Check the sum of the products of [[1, 2], [3, 4]] and [[0, 1], [2, 3]]."""
+    expect(answer != 10, "10 is what the flipped kernel gives; conv2d multiplies number by number as they lie.")
+    expect(answer == 20, "multiply each input number with the weight in the same place, then add the four products.")
+
+
+@exercise("floor and all.")
+def three_sizes(answer: tuple) -> None:
+    """Check the output sizes of (28, k 5), (28, k 5, p 2), (32, k 3, s 2)."""
+    expect(isinstance(answer, tuple | list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
+    right = output_size(28, 5), output_size(28, 5, padding=2), output_size(32, 3, stride=2)
+    for place, (given, size) in enumerate(zip(answer, right, strict=True), 1):
+        expect(given == int(given), f"number {place} is {given}; a size is a whole number, so mind the floor.")
+        expect(given == size, f"number {place} is not {given}; put n, k, p and s into the formula and round down.")
+
+
+@exercise("2p = k − 1, so an odd kernel needs p = (k − 1) / 2.")
+def padding_to_keep(answer: Callable) -> None:
+    """Check a function that gives the padding with which an odd kernel keeps the size."""
+    expect(callable(answer), "the answer is a function of kernel_size.")
+    for kernel_size in (1, 3, 5, 7, 11):
+        padding = answer(kernel_size)
+        expect(
+            isinstance(padding, int),
+            f"for kernel_size {kernel_size} it returns {padding!r}; padding is a whole number, so use //.",
+        )
+        size = output_size(28, kernel_size, padding=padding)
+        expect(size == 28, f"for kernel_size {kernel_size} it returns {padding}, and 28 pixels become {size}.")
+
+
+@exercise("your function agrees with F.conv2d for every setting that was tried.")
+def strided_convolution(answer: Callable) -> None:
+    """Check a function conv(image, kernel, stride) against F.conv2d."""
+    expect(callable(answer), "the answer is a function of image, kernel and stride.")
+    generator = torch.Generator().manual_seed(0)
+    for size, kernel_size, stride in ((5, 3, 1), (5, 3, 2), (8, 3, 2), (8, 2, 3), (7, 7, 4)):
+        image = torch.randn(size, size, generator=generator)
+        kernel = torch.randn(kernel_size, kernel_size, generator=generator)
+        truth = F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0]
+        given, case = answer(image, kernel, stride), f"for {size}×{size}, kernel_size {kernel_size}, stride {stride}"
+        expect(isinstance(given, torch.Tensor), f"{case} it returns {type(given).__name__}, not a tensor.")
+        expect(
+            given.shape == truth.shape, f"{case} the shape is {tuple(given.shape)}, and should be {tuple(truth.shape)}."
+        )
+        expect(
+            torch.allclose(given, truth, atol=1e-5),
+            f"{case} the shape is right and the numbers are not: where does the window start?",
+        )
+
+
+@exercise("it halves the size and leaves no pixel out.")
+def halve(answer: dict) -> None:
+    """Check settings that bring 28 to 14 with a kernel of at least 3 and no pixel unread."""
+    expect(isinstance(answer, dict), "give a dict such as dict(kernel_size=3, stride=1, padding=0).")
+    layer = torch.nn.Conv2d(1, 1, bias=False, **answer)
+    expect(layer.kernel_size[0] >= 3, f"kernel_size is {layer.kernel_size[0]}; take one of 3 or more.")
+    image = torch.ones(1, 1, 28, 28, requires_grad=True)
+    output = layer(image)
+    expect(output.shape[-2:] == (14, 14), f"28×28 becomes {output.shape[-2]}×{output.shape[-1]}, not 14×14.")
+    torch.nn.init.ones_(layer.weight)
+    layer(image).sum().backward()
+    unread = int((image.grad == 0).sum())
+    expect(unread == 0, f"the size is right, and {unread} pixels are read by no window.")
+
+
+@exercise("dark to the left, bright to the right gives a large number, and a flat picture gives 0.")
+def edge_kernel(answer: object) -> None:
+    """Check a 3×3 kernel that finds vertical edges, dark left of bright, and nothing on flat ground or flat edges."""
+    kernel = torch.as_tensor(answer, dtype=torch.float32)
+    expect(kernel.shape == (3, 3), f"its shape is {tuple(kernel.shape)}; make it (3, 3).")
+    total = float(kernel.sum())
+    expect(abs(total) < 1e-6, f"its weights add up to {total:g}, so a flat wall would answer too; make them add up to 0.")
+    step = torch.tensor([0.0, 0.0, 1.0]).expand(3, 3)
+    expect(
+        float((kernel * step.T).sum()) == 0,
+        "it answers to a horizontal edge as well; let the rows be alike, or balance them.",
+    )
+    expect(
+        float((kernel * step).sum()) > 0,
+        "a picture that is dark on the left and bright on the right gives no positive number.",
+    )
+
+
+@exercise("d(k − 1) + 1 pixels, read with only k·k weights.")
+def see_far(answer: dict) -> None:
+    """Check settings of a 3×3 kernel that spans 9 pixels and keeps the size of a 28×28 picture."""
+    expect(isinstance(answer, dict), "give a dict such as dict(dilation=1, padding=0).")
+    expect(set(answer) <= {"dilation", "padding"}, "only dilation and padding are yours to choose.")
+    layer = torch.nn.Conv2d(1, 1, kernel_size=3, **answer)
+    span = layer.dilation[0] * 2 + 1
+    expect(span == 9, f"with dilation {layer.dilation[0]} the window spans {span} pixels, not 9.")
+    size = layer(torch.zeros(1, 1, 28, 28)).shape[-1]
+    expect(size == 28, f"the window spans 9 pixels, and 28×28 becomes {size}×{size}; which padding makes up for it?")

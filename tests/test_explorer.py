@@ -1,0 +1,157 @@
+"""The bench as Python sees it: its output is torch's, and nothing invalid is ever set."""
+
+import base64
+import io
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from helpers import arithmetic, explorer, presets
+from helpers.explorer import RANGES, ConvolutionBench
+
+
+def fits(settings):
+    return settings["dilation"] * (settings["kernel_size"] - 1) + 1 <= settings["input_size"] + 2 * settings["padding"]
+
+
+ALL = [dict(zip(RANGES, v, strict=True)) for v in product(*(range(a, b + 1) for a, b in RANGES.values()))]
+REACHABLE = [settings for settings in ALL if fits(settings)]
+
+
+def state(bench):
+    sliders = {name: (slider.min, slider.value, slider.max) for name, slider in bench._sliders.items()}
+    return sliders, bench._view.get_state(), bench.input.tolist(), bench.kernel.tolist()
+
+
+def test_output_and_code_are_torchs_for_every_reachable_setting():
+    bench = ConvolutionBench("random", "random")
+    for settings in REACHABLE:
+        bench.set(**settings)
+        layer = eval(bench.code, {"nn": nn}).double()
+        layer.weight.data[0, 0] = bench.kernel
+        how = {name: settings[name] for name in ("stride", "padding", "dilation")}
+        truth = F.conv2d(bench.input[None, None], bench.kernel[None, None], **how)
+        assert bench.input.shape == (settings["input_size"],) * 2
+        assert torch.equal(bench.output, truth[0, 0])
+        assert torch.equal(layer(bench.input[None, None]), truth)
+        assert len(bench.output) == arithmetic.output_size(**settings)
+
+
+def test_sliders_end_where_a_window_would_no_longer_fit():
+    bench = ConvolutionBench()
+    for settings in REACHABLE[::7]:
+        bench.set(**settings)
+        for name in RANGES:
+            slider = bench._sliders[name]
+            allowed = {value for value in range(RANGES[name][0], RANGES[name][1] + 1) if fits(settings | {name: value})}
+            assert set(range(slider.min, slider.max + 1)) == allowed
+            assert slider.value == settings[name] == getattr(bench, name)
+            assert (slider.min, slider.max) == tuple(getattr(bench._view, f"{name}_{end}") for end in ("min", "max"))
+        assert bench._sliders["step"].max == len(bench.output) ** 2 - 1 == bench._view.step_max
+
+
+@pytest.mark.parametrize("settings", [s for s in ALL if not fits(s)][::5])
+def test_a_window_that_does_not_fit_is_refused_and_nothing_changes(settings):
+    bench = ConvolutionBench()
+    before = state(bench)
+    with pytest.raises(ValueError, match="does not fit"):
+        bench.set(**settings)
+    assert state(bench) == before
+
+
+BAD = [
+    ("kernel_size", 0),
+    ("kernel_size", 8),
+    ("stride", 0),
+    ("padding", -1),
+    ("dilation", 1.5),
+    ("input_size", 10**12),
+    ("input_size", None),
+    ("stride", True),
+    ("step", 36),
+    ("step", -1),
+    ("kernel", [[1, 2], [3]]),
+    ("kernel", [[1, 2, 3]]),
+    ("kernel", torch.zeros(8, 8)),
+    ("kernel", [[float("nan")]]),
+    ("kernel", "Sobel"),
+    ("input", torch.zeros(2, 2)),
+    ("input", torch.zeros(13, 13)),
+    ("input", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_bad_values_get_one_sentence_and_change_nothing(name, value):
+    bench = ConvolutionBench()
+    before = state(bench)
+    with pytest.raises(ValueError, match=rf"^{name} must be [^\n]*\.$"):
+        setattr(bench, name, value)
+    assert state(bench) == before
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="no input called 'cat'; choose one of digit, edge"):
+        ConvolutionBench("cat")
+    with pytest.raises(ValueError, match="no setting 'strides'; it has input_size, kernel_size"):
+        ConvolutionBench(strides=2)
+
+
+def test_own_numbers_are_kept_and_used():
+    bench = ConvolutionBench(input_size=5)
+    bench.kernel = [[1, 2], [3, 4]]
+    bench.input = np.arange(16.0).reshape(4, 4)
+    assert (bench.kernel_size, bench.input_size) == (2, 4)
+    assert bench.output.tolist() == [[34, 44, 54], [74, 84, 94], [114, 124, 134]]
+    bench.kernel_size = 1
+    bench.kernel_size = 2
+    assert bench.kernel.tolist() == [[1, 2], [3, 4]]
+
+
+def test_the_step_follows_when_the_output_shrinks():
+    bench = ConvolutionBench()
+    bench.step = 35
+    bench.stride = 4
+    assert bench.step == bench._sliders["step"].value == 3
+
+
+def test_a_still_picture_and_words_come_with_the_bench():
+    data, metadata = ConvolutionBench(padding=2, stride=3)._repr_mimebundle_()
+    assert data["text/plain"] == "ConvolutionBench(input_size=8, kernel_size=3, stride=3, padding=2, dilation=1)"
+    assert explorer.widgets.Widget and "application/vnd.jupyter.widget-view+json" in data
+    width, height = Image.open(io.BytesIO(data["image/png"])).size
+    assert width > 600 and height > 200
+    assert "padding 2" in metadata["image/png"]["alt"]
+    assert base64.b64encode(data["image/png"]) == base64.b64encode(ConvolutionBench(padding=2, stride=3)._repr_mimebundle_()[0]["image/png"])
+
+
+def test_every_control_has_a_name_and_a_tip():
+    bench = ConvolutionBench()
+    for control in [*bench._sliders.values(), *bench._choices.values()]:
+        assert control.description and control.tooltip
+
+
+def test_the_digit_is_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    ours = torch.tensor([[int(level, 17) for level in line] for line in presets.DIGIT])
+    assert ours.tolist() == load_digits().images[0].tolist()
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+def test_ready_made_kernels_are_what_their_names_say(size):
+    kernels = presets.kernels(size)
+    image = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+    mean = F.avg_pool2d(image, size, stride=1)
+    assert torch.allclose(F.conv2d(image, kernels["box"][None, None]), mean)
+    assert torch.allclose(kernels["Gaussian"].sum(), torch.tensor(1.0).double())
+    assert torch.equal(kernels["sharpen"], kernels["identity"] - kernels["Laplacian"])
+    for name in ("Sobel x", "Sobel y", "Laplacian"):
+        assert kernels[name].sum() == 0
+    if size == 3:
+        assert kernels["Sobel x"].tolist() == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]

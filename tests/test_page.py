@@ -1,0 +1,176 @@
+"""What the page shows, number by number, against torch, over every setting that can be reached."""
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from test_explorer import ALL, REACHABLE, fits
+
+from helpers import arithmetic
+from helpers.explorer import HERE, RANGES, ConvolutionBench
+
+pytestmark = pytest.mark.browser
+
+# The same few calls of a widget's model that the page uses, and nothing else.
+MODEL = """
+class Model {
+  constructor(state) { this.state = state; this.heard = {}; this.saved = 0; }
+  get(name) { return this.state[name]; }
+  set(name, value) {
+    if (this.state[name] === value) return;
+    this.state[name] = value;
+    (this.heard[`change:${name}`] ?? []).forEach((listener) => listener());
+  }
+  on(name, listener) { (this.heard[name] ??= []).push(listener); }
+  off(name, listener) { this.heard[name] = (this.heard[name] ?? []).filter((other) => other !== listener); }
+  save_changes() { this.saved++; }
+}
+"""
+# Sets one setting after the other and reads back every number and line that the page then shows.
+WALK = """async (walk) => {
+  const table = (name) => [...document.querySelectorAll(`[aria-label^="${name}"] [role=row]`)].map((row) =>
+    [...row.children].map((cell) => [cell.textContent, +cell.title]));
+  const text = (name) => document.querySelector(`.bench-${name}`).textContent;
+  const shown = [];
+  for (const settings of walk) {
+    for (const [name, value] of Object.entries(settings)) model.set(name, value);
+    await Promise.resolve();
+    shown.push({ input: table("Input"), kernel: table("Kernel"), products: table("Products"), output: table("Output"),
+      formula: text("formula"), unread: text("unread"), code: document.querySelector(".bench code").textContent,
+      status: text("status"), sum: text("sum"), crossed: document.querySelectorAll(".bench-grid .unread").length });
+  }
+  return shown;
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """Give a page with the bench's own script and style, and a model in place of the widget's."""
+    page = browser.new_page()
+    state = {key: value for key, value in ConvolutionBench("random", "random")._view.get_state().items() if key[0] != "_"}
+    script, style = (HERE / f"explorer.{kind}" for kind in ("js", "css"))
+    page.route("http://bench/", lambda route: route.fulfill(body="<!doctype html><body></body>", content_type="text/html"))
+    page.route("http://bench/explorer.js", lambda route: route.fulfill(path=script, content_type="text/javascript"))
+    page.goto("http://bench/")
+    page.add_style_tag(path=style)
+    page.add_script_tag(
+        type="module",
+        content=f"{MODEL} window.model = new Model({json.dumps(state)});"
+        "const { default: widget } = await import('http://bench/explorer.js');"
+        "window.clean = widget.render({ model, el: document.body.appendChild(document.createElement('div')) });"
+        "window.ready = true;",
+    )
+    page.wait_for_function("window.ready")
+    yield page
+    page.close()
+
+
+def numbers(table):
+    """Check that each cell's text is its exact value rounded, and return the exact values."""
+    for text, exact in (cell for row in table for cell in row):
+        decimals = len(text.partition(".")[2])
+        assert abs(float(text) - exact) <= 0.5 * 10**-decimals + 1e-9, (text, exact)
+    return torch.tensor([[exact for _, exact in row] for row in table], dtype=torch.float64)
+
+
+def test_every_reachable_setting_shows_torchs_numbers(page):
+    bench = ConvolutionBench("random", "random")
+    steps = [number % arithmetic.output_size(**settings) ** 2 for number, settings in enumerate(REACHABLE)]
+    walk = [settings | {"step": step} for settings, step in zip(REACHABLE, steps, strict=True)]
+    assert len(walk) > 2500
+    for start in range(0, len(walk), 250):
+        for settings, shown in zip(walk[start : start + 250], page.evaluate(WALK, walk[start : start + 250]), strict=True):
+            check_shown(bench, settings, shown)
+
+
+def check_shown(bench, settings, shown):
+    step = settings.pop("step")
+    bench.set(**settings)
+    output, padding = bench.output, settings["padding"]
+    row, column = divmod(step, len(output))
+    padded = F.pad(bench.input, (padding,) * 4)
+    windows = F.unfold(padded[None, None], settings["kernel_size"], settings["dilation"], 0, settings["stride"])
+    products = windows[0, :, step].reshape(bench.kernel.shape) * bench.kernel
+    for name, truth in {"input": padded, "kernel": bench.kernel, "products": products, "output": output}.items():
+        values = numbers(shown[name])
+        assert values.shape == truth.shape and torch.allclose(values, truth, atol=1e-9), (name, settings)
+    read = len(arithmetic.pixels_read(**settings)) ** 2
+    assert shown["crossed"] == settings["input_size"] ** 2 - read
+    assert shown["unread"].endswith(f"{shown['crossed']} of {settings['input_size'] ** 2} input pixels are read by no window.")
+    assert shown["formula"].endswith(f" + 1 = {len(output)}")
+    assert shown["code"] == bench.code
+    assert shown["status"].startswith(f"Step {step}: output[{row}, {column}] = ")
+    for text in (shown["status"], shown["sum"]):
+        assert float(text.rpartition("= ")[2]) == pytest.approx(float(output[row, column]), abs=1e-4)
+
+
+def test_limits_that_the_page_tells_the_sliders_are_pythons(page):
+    bench = ConvolutionBench()
+    for settings in REACHABLE[::97]:
+        page.evaluate("(settings) => Object.entries(settings).forEach(([name, value]) => model.set(name, value))", settings)
+        page.wait_for_timeout(60)
+        bench.set(**settings)
+        for name in [f"{name}_{end}" for name in RANGES for end in ("min", "max")] + ["step_max"]:
+            assert page.evaluate(f"model.get('{name}')") == getattr(bench._view, name), (name, settings)
+
+
+def test_a_window_that_does_not_fit_is_never_drawn(page):
+    page.evaluate(WALK, [REACHABLE[0]])
+    before = page.inner_text(".bench")
+    for settings in [settings for settings in ALL if not fits(settings)][::50]:
+        page.evaluate(WALK, [settings])
+        assert page.inner_text(".bench") == before
+    page.evaluate(WALK, [REACHABLE[0]])
+
+
+def start(page, **settings):
+    page.evaluate(WALK, [{"input_size": 6, "kernel_size": 3, "stride": 1, "padding": 1, "dilation": 1, "step": 0} | settings])
+
+
+def cell(page, grid, row, column):
+    return page.locator(f"[aria-label^='{grid}'] [data-row='{row}'][data-column='{column}']")
+
+
+def test_pointing_at_and_moving_to_an_output_moves_the_window(page):
+    start(page)
+    cell(page, "Output", 2, 3).hover()
+    assert page.evaluate("model.get('step')") == 2 * 6 + 3
+    cell(page, "Output", 2, 3).focus()
+    for key, step in (("ArrowRight", 16), ("ArrowDown", 22), ("Home", 18), ("End", 23), ("ArrowLeft", 22), ("ArrowUp", 16)):
+        page.keyboard.press(key)
+        assert page.evaluate("model.get('step')") == step
+    assert page.evaluate("document.querySelectorAll('[aria-label=Output] [tabindex=\"0\"]').length") == 1
+
+
+def test_cells_are_edited_by_keyboard_and_a_wrong_word_keeps_the_number(page):
+    start(page)
+    cell(page, "Kernel", 1, 1).focus()
+    page.keyboard.type("-2,5")
+    page.keyboard.press("Enter")
+    assert page.evaluate("model.get('weights')[1][1]") == -2.5
+    assert cell(page, "Kernel", 1, 1).inner_text() == "-2.5"
+    page.keyboard.press("Enter")
+    page.keyboard.type("<img src=x onerror=alert(1)>")
+    page.keyboard.press("Enter")
+    assert cell(page, "Kernel", 1, 1).inner_text() == "-2.5"
+    assert page.inner_text(".bench-status").startswith('"<img src=x onerror=alert(1)>" is not a number')
+    cell(page, "Input", 1, 1).click()
+    page.keyboard.type("7")
+    page.keyboard.press("Escape")
+    assert page.evaluate("model.get('input_index')") == ConvolutionBench()._names["input"].index("random")
+    cell(page, "Input", 1, 1).click()
+    page.keyboard.type("7")
+    page.keyboard.press("Tab")
+    assert page.evaluate("model.get('pixels')[0][0]") == 7
+    cell(page, "Input", 0, 0).click()
+    assert page.locator(".bench input").count() == 0, "a zero of the padding is not edited"
+
+
+def test_the_script_puts_no_typed_text_into_markup():
+    assert "innerHTML" not in (HERE / "explorer.js").read_text()
+
+
+def test_a_closed_view_listens_no_more(page):
+    page.evaluate("clean()")
+    assert page.evaluate("Object.values(model.heard).flat().length") == 0
