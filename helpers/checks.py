@@ -5,6 +5,7 @@ A checker takes what the student made (a number, a tuple, a function), `None` wh
 
 import functools
 from collections.abc import Callable
+from numbers import Integral, Real
 
 import torch
 import torch.nn.functional as F
@@ -50,18 +51,40 @@ def _verdict(examine: Callable, answer: object, praise: str) -> str:
 
 def predict(guess: object, truth: object) -> None:
     """Compare a prediction with what came out, and say both."""
-    truth = truth.tolist() if isinstance(truth, torch.Tensor) else truth
+    said, came = _plain(guess), _plain(truth)
+    shown = truth.tolist() if isinstance(truth, torch.Tensor) else truth
     if guess is None:
-        print(f"No guess yet. It is {truth}.")
-    elif guess == truth:
-        print(f"✓ You said {guess}, and it is {truth}.")
+        print(f"No guess yet. It is {shown}.")
+    elif said == came:
+        print(f"✓ You said {guess}, and it is {shown}.")
     else:
-        print(f"✗ You said {guess}; it is {truth}. What made the difference?")
+        print(f"✗ You said {guess}; it is {shown}. What made the difference?")
+
+
+def _plain(value: object) -> object:
+    """Return numbers as numbers and anything with several as a list, so that (1, 2) equals [1, 2]."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def _number(name: str, value: object) -> None:
+    shown = repr(value).partition("\n")[0]
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    expect(number, f"{name} is {shown}; give one number, without quotes.")
+
+
+def _settings(answer: object, names: set[str]) -> None:
+    listed = ", ".join(sorted(names))
+    expect(isinstance(answer, dict), f"give a dict such as dict(padding=1); the names are {listed}.")
+    expect(set(answer) <= names, f"only these names are yours to choose: {listed}.")
+    for name, value in answer.items():
+        expect(isinstance(value, int), f"{name} is {value!r}; give one whole number.")
 
 
 @exercise("the first product to the last, row by row, and nothing flipped.")
 def one_window(answer: float) -> None:
     """Check the sum of the products of [[1, 2], [3, 4]] and [[0, 1], [2, 3]]."""
+    _number("your answer", answer)
     expect(answer != 10, "10 is what the flipped kernel gives; conv2d multiplies number by number as they lie.")
     expect(answer == 20, "multiply each input number with the weight in the same place, then add the four products.")
 
@@ -72,6 +95,7 @@ def three_sizes(answer: tuple) -> None:
     expect(isinstance(answer, tuple | list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
     right = output_size(28, 5), output_size(28, 5, padding=2), output_size(32, 3, stride=2)
     for place, (given, size) in enumerate(zip(answer, right, strict=True), 1):
+        _number(f"number {place}", given)
         expect(given == int(given), f"number {place} is {given}; a size is a whole number, so mind the floor.")
         expect(given == size, f"number {place} is not {given}; put n, k, p and s into the formula and round down.")
 
@@ -82,12 +106,12 @@ def padding_to_keep(answer: Callable) -> None:
     expect(callable(answer), "the answer is a function of kernel_size.")
     for kernel_size in (1, 3, 5, 7, 11):
         padding = answer(kernel_size)
-        expect(
-            isinstance(padding, int),
-            f"for kernel_size {kernel_size} it returns {padding!r}; padding is a whole number, so use //.",
-        )
+        case = f"for kernel_size {kernel_size} it returns {padding!r}"
+        expect(padding is not None, f"{case}; is a return missing?")
+        expect(isinstance(padding, Integral), f"{case}; padding is a whole number, so use //.")
+        expect(padding >= 0, f"{case}; padding cannot be negative.")
         size = output_size(28, kernel_size, padding=padding)
-        expect(size == 28, f"for kernel_size {kernel_size} it returns {padding}, and 28 pixels become {size}.")
+        expect(size == 28, f"{case}, and 28 pixels become {size}.")
 
 
 @exercise("your function agrees with F.conv2d for every setting that was tried.")
@@ -99,21 +123,22 @@ def strided_convolution(answer: Callable) -> None:
         image = torch.randn(size, size, generator=generator)
         kernel = torch.randn(kernel_size, kernel_size, generator=generator)
         truth = F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0]
-        given, case = answer(image, kernel, stride), f"for {size}×{size}, kernel_size {kernel_size}, stride {stride}"
+        case = f"for image {size}×{size}, kernel {kernel_size}×{kernel_size} and stride {stride}"
+        given = answer(image, kernel, stride)
         expect(isinstance(given, torch.Tensor), f"{case} it returns {type(given).__name__}, not a tensor.")
-        expect(
-            given.shape == truth.shape, f"{case} the shape is {tuple(given.shape)}, and should be {tuple(truth.shape)}."
+        shapes = tuple(given.shape), tuple(truth.shape)
+        expect(shapes[0] == shapes[1], f"{case} the shape is {shapes[0]}, and should be {shapes[1]}.")
+        wrong = (
+            f"{case} the shape is right and the numbers are not: where does the window start, and is nothing flipped?"
         )
-        expect(
-            torch.allclose(given, truth, atol=1e-5),
-            f"{case} the shape is right and the numbers are not: where does the window start?",
-        )
+        expect(torch.allclose(given.float(), truth, atol=1e-5), wrong)
 
 
 @exercise("it halves the size and leaves no pixel out.")
 def halve(answer: dict) -> None:
     """Check settings that bring 28 to 14 with a kernel of at least 3 and no pixel unread."""
-    expect(isinstance(answer, dict), "give a dict such as dict(kernel_size=3, stride=1, padding=0).")
+    _settings(answer, {"kernel_size", "stride", "padding", "dilation"})
+    expect("kernel_size" in answer, "kernel_size is missing.")
     layer = torch.nn.Conv2d(1, 1, bias=False, **answer)
     expect(layer.kernel_size[0] >= 3, f"kernel_size is {layer.kernel_size[0]}; take one of 3 or more.")
     image = torch.ones(1, 1, 28, 28, requires_grad=True)
@@ -131,23 +156,21 @@ def edge_kernel(answer: object) -> None:
     kernel = torch.as_tensor(answer, dtype=torch.float32)
     expect(kernel.shape == (3, 3), f"its shape is {tuple(kernel.shape)}; make it (3, 3).")
     total = float(kernel.sum())
-    expect(abs(total) < 1e-6, f"its weights add up to {total:g}, so a flat wall would answer too; make them add up to 0.")
-    step = torch.tensor([0.0, 0.0, 1.0]).expand(3, 3)
     expect(
-        float((kernel * step.T).sum()) == 0,
-        "it answers to a horizontal edge as well; let the rows be alike, or balance them.",
+        abs(total) < 1e-6, f"its weights add up to {total:g}, so a flat wall would answer too; make them add up to 0."
     )
-    expect(
-        float((kernel * step).sum()) > 0,
-        "a picture that is dark on the left and bright on the right gives no positive number.",
-    )
+    steps = [torch.tensor(step).expand(3, 3) for step in ([0.0, 0.0, 1.0], [0.0, 1.0, 1.0])]
+    level = max(abs(float((kernel * step.T).sum())) for step in steps)
+    expect(level < 1e-6, "it answers to a level edge as well; make each row add up to 0.")
+    upright = [float((kernel * step).sum()) for step in steps]
+    expect(min(upright) > -1e-6, "where it is dark on the left and bright on the right, it gives a negative number.")
+    expect(max(upright) > 1e-6, "where it is dark on the left and bright on the right, it gives 0.")
 
 
 @exercise("d(k − 1) + 1 pixels, read with only k·k weights.")
 def see_far(answer: dict) -> None:
     """Check settings of a 3×3 kernel that spans 9 pixels and keeps the size of a 28×28 picture."""
-    expect(isinstance(answer, dict), "give a dict such as dict(dilation=1, padding=0).")
-    expect(set(answer) <= {"dilation", "padding"}, "only dilation and padding are yours to choose.")
+    _settings(answer, {"dilation", "padding"})
     layer = torch.nn.Conv2d(1, 1, kernel_size=3, **answer)
     span = layer.dilation[0] * 2 + 1
     expect(span == 9, f"with dilation {layer.dilation[0]} the window spans {span} pixels, not 9.")

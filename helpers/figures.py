@@ -46,7 +46,9 @@ def images(pictures: dict[str, torch.Tensor], alt: str, columns: int = 4, signed
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
         largest = float(picture.abs().max()) or 1.0
         limits = (-largest, largest) if signed else (float(picture.min()), float(picture.max()))
-        axis.imshow(picture.numpy(), cmap=SIGNED if signed else "gray", vmin=limits[0], vmax=limits[1], interpolation="nearest")
+        axis.imshow(
+            picture.numpy(), cmap=SIGNED if signed else "gray", vmin=limits[0], vmax=limits[1], interpolation="nearest"
+        )
         axis.set_title(f"{name}\n{picture.shape[0]}×{picture.shape[1]}", fontsize=10)
     for axis in axes:
         axis.axis("off")
@@ -101,7 +103,9 @@ def sliding_window(
     words = ", ".join(f"{name} {value}" for name, value in settings.items())
     figure.suptitle(f"{words}: output size {len(output)}; output[{row}, {column}] = {total}", fontsize=11)
     size = f"{len(output)}×{len(output)}"
-    return Picture(figure, f"The bench with {words}. Output {size}; the window at output[{row}, {column}] gives {total}.")
+    return Picture(
+        figure, f"The bench with {words}. Output {size}; the window at output[{row}, {column}] gives {total}."
+    )
 
 
 def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:

@@ -71,7 +71,7 @@ def open_notebook(
     return page
 
 
-def open_source(browser: Browser, address: str, source: str) -> Page:
+def open_source(browser: Browser, address: str, source: str, size: tuple[int, int] = (1400, 900)) -> Page:
     """Open a notebook of one cell with the given code."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -81,7 +81,7 @@ def open_source(browser: Browser, address: str, source: str) -> Page:
         f"{address}/api/contents/{name}", body, {"Content-Type": "application/json"}, method="PUT"
     )
     urllib.request.urlopen(request).close()
-    return open_notebook(browser, address, name)
+    return open_notebook(browser, address, name, size)
 
 
 def run_all(page: Page) -> None:
@@ -90,6 +90,39 @@ def run_all(page: Page) -> None:
         jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.finished = true; }); }""")
     page.wait_for_function("window.finished", timeout=300_000)
     page.wait_for_timeout(500)
+
+
+def run_last(page: Page) -> None:
+    """Run the active cell, and return when the kernel has answered."""
+    page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell').then(() => null)")
+    page.wait_for_function("jupyterapp.shell.currentWidget.content.activeCell.model.outputs.length > 0")
+
+
+def close(page: Page) -> None:
+    """Close the page and end its kernel, so that the next one starts fresh."""
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.close()
+
+
+def screenshots(page: Page, name: str) -> None:
+    """Keep pictures of the whole notebook, screen by screen, where CONVNETS_SCREENSHOTS names a folder."""
+    folder = os.environ.get("CONVNETS_SCREENSHOTS")
+    if not folder:
+        return
+    scroller = "document.querySelector('.jp-WindowedPanel-outer')"
+    height, screen = page.evaluate(f"[{scroller}.scrollHeight, {scroller}.clientHeight]")
+    for number, top in enumerate(range(0, height, screen)):
+        page.evaluate(f"{scroller}.scrollTop = {top}")
+        page.wait_for_timeout(100)
+        page.screenshot(path=Path(folder) / f"{name}-{number:02}.png")
+
+
+def cut_off(page: Page) -> list[str]:
+    """Return what is wider than the output or text that it stands in."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".jp-OutputArea-output, .jp-RenderedMarkdown, .bench, .bench-panel")]
+             .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.slice(0, 80))"""
+    )
 
 
 def errors(page: Page) -> list[str]:

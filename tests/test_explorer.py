@@ -127,7 +127,9 @@ def test_a_still_picture_and_words_come_with_the_bench():
     width, height = Image.open(io.BytesIO(data["image/png"])).size
     assert width > 600 and height > 200
     assert "padding 2" in metadata["image/png"]["alt"]
-    assert base64.b64encode(data["image/png"]) == base64.b64encode(ConvolutionBench(padding=2, stride=3)._repr_mimebundle_()[0]["image/png"])
+    assert base64.b64encode(data["image/png"]) == base64.b64encode(
+        ConvolutionBench(padding=2, stride=3)._repr_mimebundle_()[0]["image/png"]
+    )
 
 
 def test_every_control_has_a_name_and_a_tip():

@@ -48,9 +48,13 @@ WALK = """async (walk) => {
 def page(browser):
     """Give a page with the bench's own script and style, and a model in place of the widget's."""
     page = browser.new_page()
-    state = {key: value for key, value in ConvolutionBench("random", "random")._view.get_state().items() if key[0] != "_"}
+    state = {
+        key: value for key, value in ConvolutionBench("random", "random")._view.get_state().items() if key[0] != "_"
+    }
     script, style = (HERE / f"explorer.{kind}" for kind in ("js", "css"))
-    page.route("http://bench/", lambda route: route.fulfill(body="<!doctype html><body></body>", content_type="text/html"))
+    page.route(
+        "http://bench/", lambda route: route.fulfill(body="<!doctype html><body></body>", content_type="text/html")
+    )
     page.route("http://bench/explorer.js", lambda route: route.fulfill(path=script, content_type="text/javascript"))
     page.goto("http://bench/")
     page.add_style_tag(path=style)
@@ -80,7 +84,9 @@ def test_every_reachable_setting_shows_torchs_numbers(page):
     walk = [settings | {"step": step} for settings, step in zip(REACHABLE, steps, strict=True)]
     assert len(walk) > 2500
     for start in range(0, len(walk), 250):
-        for settings, shown in zip(walk[start : start + 250], page.evaluate(WALK, walk[start : start + 250]), strict=True):
+        for settings, shown in zip(
+            walk[start : start + 250], page.evaluate(WALK, walk[start : start + 250]), strict=True
+        ):
             check_shown(bench, settings, shown)
 
 
@@ -97,7 +103,9 @@ def check_shown(bench, settings, shown):
         assert values.shape == truth.shape and torch.allclose(values, truth, atol=1e-9), (name, settings)
     read = len(arithmetic.pixels_read(**settings)) ** 2
     assert shown["crossed"] == settings["input_size"] ** 2 - read
-    assert shown["unread"].endswith(f"{shown['crossed']} of {settings['input_size'] ** 2} input pixels are read by no window.")
+    assert shown["unread"].endswith(
+        f"{shown['crossed']} of {settings['input_size'] ** 2} input pixels are read by no window."
+    )
     assert shown["formula"].endswith(f" + 1 = {len(output)}")
     assert shown["code"] == bench.code
     assert shown["status"].startswith(f"Step {step}: output[{row}, {column}] = ")
@@ -108,7 +116,9 @@ def check_shown(bench, settings, shown):
 def test_limits_that_the_page_tells_the_sliders_are_pythons(page):
     bench = ConvolutionBench()
     for settings in REACHABLE[::97]:
-        page.evaluate("(settings) => Object.entries(settings).forEach(([name, value]) => model.set(name, value))", settings)
+        page.evaluate(
+            "(settings) => Object.entries(settings).forEach(([name, value]) => model.set(name, value))", settings
+        )
         page.wait_for_timeout(60)
         bench.set(**settings)
         for name in [f"{name}_{end}" for name in RANGES for end in ("min", "max")] + ["step_max"]:
@@ -125,7 +135,9 @@ def test_a_window_that_does_not_fit_is_never_drawn(page):
 
 
 def start(page, **settings):
-    page.evaluate(WALK, [{"input_size": 6, "kernel_size": 3, "stride": 1, "padding": 1, "dilation": 1, "step": 0} | settings])
+    page.evaluate(
+        WALK, [{"input_size": 6, "kernel_size": 3, "stride": 1, "padding": 1, "dilation": 1, "step": 0} | settings]
+    )
 
 
 def cell(page, grid, row, column):
@@ -137,7 +149,14 @@ def test_pointing_at_and_moving_to_an_output_moves_the_window(page):
     cell(page, "Output", 2, 3).hover()
     assert page.evaluate("model.get('step')") == 2 * 6 + 3
     cell(page, "Output", 2, 3).focus()
-    for key, step in (("ArrowRight", 16), ("ArrowDown", 22), ("Home", 18), ("End", 23), ("ArrowLeft", 22), ("ArrowUp", 16)):
+    for key, step in (
+        ("ArrowRight", 16),
+        ("ArrowDown", 22),
+        ("Home", 18),
+        ("End", 23),
+        ("ArrowLeft", 22),
+        ("ArrowUp", 16),
+    ):
         page.keyboard.press(key)
         assert page.evaluate("model.get('step')") == step
     assert page.evaluate("document.querySelectorAll('[aria-label=Output] [tabindex=\"0\"]').length") == 1

@@ -1,0 +1,199 @@
+"""Every notebook is in its committed form, fresh, and fit for a class."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from refresh import METADATA, NAVIGATION, NOTEBOOKS, ROOT, in_form, navigation, refreshed
+
+from helpers import arithmetic
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+IGNORED = {}  # notebook: ids of the cells whose output may differ from run to run
+TAGS = {NAVIGATION, "nbval-ignore-output", "raises-exception"}
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def prose(path):
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def pictures_out(text):
+    """Take the pictures out of a notebook's text, and return both."""
+    notebook = nbformat.reads(text, as_version=4)
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                found.append(
+                    np.asarray(Image.open(io.BytesIO(base64.b64decode(output.data.pop("image/png")))).convert("RGB"))
+                )
+    return nbformat.writes(notebook), found
+
+
+@each
+def test_running_it_anew_gives_what_is_committed(path):
+    (fresh, new), (committed, old) = pictures_out(refreshed(path)), pictures_out(path.read_text(encoding="utf-8"))
+    assert fresh == committed, f"run: python tests/refresh.py {path.relative_to(ROOT)}"
+    for drawn, kept in zip(new, old, strict=True):
+        # Fonts are drawn alike everywhere to within a shade here and there.
+        assert drawn.shape == kept.shape and np.abs(drawn.astype(int) - kept).mean() < 2
+
+
+@each
+def test_it_is_in_its_committed_form(path):
+    assert path.read_text(encoding="utf-8") == in_form(read(path), path)
+    assert path.stat().st_size <= 300_000
+    notebook = read(path)
+    assert dict(notebook.metadata) == METADATA
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert [cell.execution_count for cell in code_cells(path)] == list(range(1, len(code_cells(path)) + 1))
+
+
+@each
+def test_tags_are_few_and_every_ignored_output_is_named_here(path):
+    ignored = set()
+    for cell in read(path).cells:
+        tags = set(cell.metadata.get("tags", []))
+        assert tags <= TAGS, f"{cell.id} has the tags {tags - TAGS}"
+        if "nbval-ignore-output" in tags:
+            ignored.add(cell.id)
+            assert "assert" in cell.source or "checks." in cell.source
+        assert not re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)", cell.source)
+    assert ignored == IGNORED.get(path.stem, set())
+
+
+@each
+def test_no_output_is_an_error_or_holds_an_address_or_a_place_on_this_machine(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.output_type != "error" and output.get("name") != "stderr", cell.source
+            words = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+            assert not re.search(r" at 0x|/home/|/tmp/|/usr/|site-packages", words), words
+
+
+@each
+def test_every_picture_has_words(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert len(output.metadata["image/png"]["alt"]) > 30
+    assert not re.search(r"!\[\]|<img(?![^>]*alt=)", prose(path))
+
+
+@each
+def test_the_first_and_last_lines_lead_on(path):
+    cells = read(path).cells
+    assert cells[0].source == cells[-1].source == navigation(path)
+
+
+@each
+def test_every_link_leads_somewhere(path):
+    for target in re.findall(r"\]\(([^)]+)\)", prose(path)):
+        if not target.startswith("http"):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+@each
+def test_it_has_the_anatomy_of_a_lesson(path):
+    text = prose(path)
+    assert re.search(rf"^# {path.stem[:2]} ", text, re.MULTILINE)
+    for part in (
+        "**The question:**",
+        "**Time:**",
+        "**You need:**",
+        "you can",
+        "## Summary",
+        "## Glossary",
+        "**Next:**",
+    ):
+        assert part in text
+    assert len(re.findall(r"\*\*[Pp]redict", text)) >= 6
+    headings = [int(number) for number in re.findall(r"^## (\d+)", text, re.MULTILINE)]
+    assert headings == list(range(1, len(headings) + 1))
+    for cell in code_cells(path):
+        assert len(cell.source.splitlines()) <= 15, cell.source
+        assert "sys.path" not in cell.source
+    words, lines = len(text.split()), sum(len(cell.source.splitlines()) for cell in code_cells(path))
+    assert 5 <= words / lines <= 20
+
+
+def glossary(path):
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]*[\u4e00-\u9fff][^|]*) \| ([^|]+) \|$", prose(path), re.MULTILINE)
+    return {english.strip(): (chinese.strip(), meaning.strip()) for english, chinese, meaning in rows[1:]}
+
+
+def test_a_term_means_the_same_in_every_glossary():
+    meanings = {}
+    for path in NOTEBOOKS:
+        terms = glossary(path)
+        assert len(terms) >= 8
+        for term, meaning in terms.items():
+            assert meanings.setdefault(term, meaning) == meaning, term
+
+
+@each
+def test_every_glossary_term_is_used_in_the_lesson(path):
+    lesson = prose(path).partition("## Glossary")[0].lower()
+    for term in glossary(path):
+        assert any(name.strip() in lesson for name in term.lower().split(",")), term
+
+
+def test_the_lessons_output_size_is_the_helpers():
+    path = ROOT / "notebooks" / "01_convolution_arithmetic.ipynb"
+    space = {}
+    exec(next(cell.source for cell in code_cells(path) if cell.source.startswith("def output_size")), space)
+    for n in range(1, 20):
+        for k, s, p, d in torch.cartesian_prod(*(torch.arange(1, 4),) * 4).tolist():
+            if d * (k - 1) + 1 <= n + 2 * p:
+                assert space["output_size"](n, k, s, p, d) == arithmetic.output_size(n, k, s, p, d)
+
+
+def test_lesson_01_imports_no_torchvision():
+    path = ROOT / "notebooks" / "01_convolution_arithmetic.ipynb"
+    assert "torchvision" not in "".join(cell.source for cell in code_cells(path))
+    for room in ("arithmetic", "checks", "data", "explorer", "figures", "presets"):
+        assert "torchvision" not in Path(ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")
+
+
+def test_nothing_else_stands_at_the_top():
+    top = {
+        path.name for path in ROOT.iterdir() if not path.name.startswith(".") and not path.name.endswith(".egg-info")
+    }
+    wanted = {"notebooks", "requirements.txt", "README.md", "helpers", "tests", "binder", "pyproject.toml", "LICENSE"}
+    assert wanted <= top <= wanted | {"data", "build"}
+
+
+def test_a_lower_room_of_helpers_never_imports_a_higher_one():
+    rooms = ["arithmetic", "presets", "data", "figures", "explorer", "checks"]
+    assert {path.stem for path in (ROOT / "helpers").glob("*.py")} == {*rooms, "__init__"}
+    for place, room in enumerate(rooms):
+        text = (ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")
+        used = set(re.findall(r"^from helpers\.(\w+)", text, re.MULTILINE))
+        for line in re.findall(r"^from helpers import (.+)$", text, re.MULTILINE):
+            used |= set(re.split(r",\s*", line))
+        assert used <= set(rooms[:place]), room
+
+
+def test_code_is_in_one_style():
+    import subprocess
+    import sys
+
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, str(ROOT)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
