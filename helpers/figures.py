@@ -1,6 +1,5 @@
 """Every matplotlib drawing of the course: one style, one palette, and words for those who do not see it."""
 
-from collections.abc import Sequence
 from io import BytesIO
 from itertools import product
 
@@ -37,48 +36,34 @@ class Picture:
         return {"image/png": self.png, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
 
 
-def images(pictures: dict[str, torch.Tensor], alt: str, columns: int = 4, signed: bool = False) -> Picture:
-    """Draw H×W tensors side by side under their names: grey, or blue to vermilion around 0 where `signed`."""
+def images(pictures: dict[str, torch.Tensor], says: str, columns: int = 4) -> Picture:
+    """Draw H×W tensors side by side in grey, each from its smallest to its largest value, under their names.
+
+    `says` is one sentence on what can be seen, for those who do not see it.
+    """
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
-        largest = float(picture.abs().max()) or 1.0
-        limits = (-largest, largest) if signed else (float(picture.min()), float(picture.max()))
-        axis.imshow(
-            picture.numpy(), cmap=SIGNED if signed else "gray", vmin=limits[0], vmax=limits[1], interpolation="nearest"
-        )
-        axis.set_title(f"{name}\n{picture.shape[0]}×{picture.shape[1]}", fontsize=10)
+        axis.imshow(picture.numpy(), cmap="gray", interpolation="nearest")
+        axis.set_title(f"{name}\n{_size(picture)}", fontsize=10)
     for axis in axes:
         axis.axis("off")
-    return Picture(figure, alt)
+    words = ", ".join(f"{name} {_size(picture)}" for name, picture in pictures.items())
+    return Picture(figure, f"{says} Grey pictures: {words}.")
 
 
-def matrices(values: dict[str, torch.Tensor], alt: str) -> Picture:
-    """Draw small H×W tensors side by side, each cell with its number."""
+def matrices(values: dict[str, torch.Tensor]) -> Picture:
+    """Draw small H×W tensors side by side, each cell with its number; the words hold every number too."""
     widths = [tensor.shape[1] for tensor in values.values()]
-    figure = Figure(
-        figsize=(0.42 * sum(widths) + 0.5 * len(widths), 0.42 * max(t.shape[0] for t in values.values()) + 0.5)
-    )
+    height = max(tensor.shape[0] for tensor in values.values())
+    figure = Figure(figsize=(0.42 * sum(widths) + 0.5 * len(widths), 0.42 * height + 0.5))
     axes = figure.subplots(1, len(values), squeeze=False, width_ratios=widths).ravel()
     for axis, (name, tensor) in zip(axes, values.items(), strict=True):
         _numbers(axis, name, tensor)
-    return Picture(figure, alt)
-
-
-def curves(lines: dict[str, Sequence[float]], x_label: str, y_label: str, title: str, alt: str) -> Picture:
-    """Draw one line with markers for each name, over 0, 1, 2, …"""
-    figure = Figure(figsize=(6.4, 3), layout="constrained")
-    axis = figure.subplots()
-    for (name, values), color, marker in zip(
-        lines.items(), (BLUE, VERMILION, "#009e73", "black"), "os^D", strict=False
-    ):
-        axis.plot(range(len(values)), values, marker=marker, markersize=4, color=color, label=name)
-    axis.set(xlabel=x_label, ylabel=y_label, title=title)
-    axis.grid(alpha=0.3)
-    axis.legend()
-    return Picture(figure, alt)
+    words = "; ".join(f"{name}: {_rows(tensor)}" for name, tensor in values.items())
+    return Picture(figure, f"Tables of numbers. {words}.")
 
 
 def sliding_window(
@@ -95,7 +80,7 @@ def sliding_window(
     figure = Figure(figsize=(12.5, 4))
     axes = figure.subplots(1, 4, width_ratios=[3, 1.6, 1.6, 3])
     for axis, (name, values) in zip(axes, panels.items(), strict=True):
-        _numbers(axis, f"{name} {len(values)}×{len(values)}", values)
+        _numbers(axis, f"{name} {_size(values)}", values)
     _hatch(axes[0], len(picture), padding, arithmetic.pixels_read(**settings))
     axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), span, span, fill=False, edgecolor=VERMILION, lw=3))
     axes[3].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, lw=3))
@@ -121,7 +106,18 @@ def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:
     largest = float(values.abs().max()) or 1.0
     axis.imshow(values.numpy(), cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
     for row, column in product(*map(range, values.shape)):
-        text = f"{round(float(values[row, column]), 2) + 0:.2f}".rstrip("0").rstrip(".")
-        axis.text(column, row, text, ha="center", va="center", fontsize=8)
+        axis.text(column, row, _short(values[row, column]), ha="center", va="center", fontsize=8)
     axis.set_title(title, fontsize=10)
     axis.set(xticks=[], yticks=[])
+
+
+def _short(value: torch.Tensor) -> str:
+    return f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
+
+
+def _rows(values: torch.Tensor) -> str:
+    return " / ".join(" ".join(map(_short, row)) for row in values)
+
+
+def _size(values: torch.Tensor) -> str:
+    return "×".join(map(str, values.shape))

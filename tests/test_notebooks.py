@@ -126,6 +126,7 @@ def test_it_has_the_anatomy_of_a_lesson(path):
     assert headings == list(range(1, len(headings) + 1))
     for cell in code_cells(path):
         assert len(cell.source.splitlines()) <= 15, cell.source
+        assert max(map(len, cell.source.splitlines())) <= 80, "a longer line is cut in a narrow window"
         assert "sys.path" not in cell.source
     words, lines = len(text.split()), sum(len(cell.source.splitlines()) for cell in code_cells(path))
     assert 5 <= words / lines <= 20
