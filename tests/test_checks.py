@@ -98,7 +98,7 @@ def test_wrong_answers_get_one_sentence_that_helps(check, answer, hint):
     assert verdict.count("\n") == 1 and "Traceback" not in verdict
 
 
-@pytest.mark.parametrize("check", {check for check, _ in RIGHT}, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", dict.fromkeys(check for check, _ in RIGHT), ids=lambda check: check.__name__)
 def test_no_answer_yet_is_no_mistake(check):
     assert said(check).startswith("… Nothing to check yet") and said(check, None) == said(check)
 
