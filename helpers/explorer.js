@@ -45,12 +45,12 @@ function write(element, text) {
 
 // A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the focus or pointer is.
 class Grid {
-  constructor(label, { visit, edit } = {}) {
+  constructor(label, { largestCell = 44, visit, edit } = {}) {
     this.element = node("div", { role: "grid", "aria-label": label, class: "bench-grid" });
     this.title = node("h4");
-    this.panel = node("div", { class: "bench-panel" }, this.title, this.element);
-    this.visit = visit;
-    this.edit = edit;
+    this.panel = node("div", { class: "bench-panel" }, this.title, node("div", { class: "bench-board" }, this.element));
+    this.side = 300;
+    Object.assign(this, { largestCell, visit, edit });
     this.frame = this.element.appendChild(node("div", { class: "bench-frame", "aria-hidden": "true" }));
     this.rows = [];
     this.cells = [];
@@ -71,8 +71,19 @@ class Grid {
         line.append(node("div", { role: "gridcell", tabindex: -1, "data-row": row, "data-column": column }));
       return [...line.children];
     });
-    this.element.style.setProperty("--columns", size);
+    this.fit(this.side);
     if (!this.stop?.isConnected) this.select(0, 0);
+  }
+
+  // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units of the container
+  // in the style sheet would have the browser style every cell anew for each changed number.
+  fit(side) {
+    this.side = side;
+    const cell = Math.min(side / this.cells.length, this.largestCell);
+    const track = `repeat(${this.cells.length}, ${cell}px)`;
+    this.element.style.gridTemplate = `${track} / ${track}`;
+    this.element.style.fontSize = `${Math.min(Math.max(cell * 0.36, 7.5), 14)}px`;
+    this.panel.style.setProperty("--side", `${side}px`);
   }
 
   // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 … 1), and its classes.
@@ -82,15 +93,14 @@ class Grid {
       const { text, exact, shade = 0, classes = "" } = paint(row, column);
       if (cell !== this.editing) write(cell, text);
       if (cell.title !== exact) cell.title = exact;
-      const name = `${classes} ${shade < 0 ? "negative" : "positive"}`.trim();
+      const name = `${classes} ${shade < 0 ? "negative" : "positive"} shade${Math.round(Math.abs(shade) * 8)}`.trim();
       if (cell.className !== name) cell.className = name;
-      const strength = Math.abs(shade).toFixed(3);
-      if (cell.dataset.shade !== strength) cell.style.setProperty("--shade", (cell.dataset.shade = strength));
     }));
   }
 
   enclose(row, column, span) {
-    const place = `--row: ${row}; --column: ${column}; --span: ${span}`;
+    const part = (cells) => `${(cells / this.cells.length) * 100}%`;
+    const place = `top: ${part(row)}; left: ${part(column)}; width: ${part(span)}; height: ${part(span)}`;
     if (this.frame.getAttribute("style") !== place) this.frame.setAttribute("style", place);
   }
 
@@ -196,8 +206,8 @@ function render({ model, el }) {
   const input = new Grid("Input with its padding", {
     edit: editor("input", "pixels", padding, (row, column) => state.input[row - padding()]?.[column - padding()]),
   });
-  const kernel = new Grid("Kernel", { edit: editor("kernel", "weights", () => 0, (row, column) => state.kernel[row][column]) });
-  const products = new Grid("Products under the window");
+  const kernel = new Grid("Kernel", { largestCell: 58, edit: editor("kernel", "weights", () => 0, (row, column) => state.kernel[row][column]) });
+  const products = new Grid("Products under the window", { largestCell: 58 });
   const output = new Grid("Output", { visit: goTo });
 
   const legend = node("p", { class: "bench-legend" });
@@ -292,10 +302,18 @@ function render({ model, el }) {
     waiting = true;
     queueMicrotask(() => { waiting = false; draw(); });
   };
+  const room = new ResizeObserver(([{ contentRect }]) => {
+    if (!contentRect.width) return; // hidden
+    const between = (low, share, high) => Math.min(Math.max(share * contentRect.width, low), high);
+    for (const grid of [input, output]) grid.fit(between(220, 0.33, 340));
+    for (const grid of [kernel, products]) grid.fit(between(150, 0.2, 200));
+  });
   const watched = [...SETTINGS, "step", "pixels", "weights", "input_index", "kernel_index"].map((name) => `change:${name}`);
   watched.forEach((name) => model.on(name, redraw));
   draw();
+  room.observe(el);
   return () => {
+    room.disconnect();
     clearTimeout(sharing);
     watched.forEach((name) => model.off(name, redraw));
   };

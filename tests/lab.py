@@ -144,9 +144,6 @@ def _own_settings(root: Path) -> dict[str, str]:
     page_config = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (root / "config" / "labconfig").mkdir(parents=True)
     (root / "config" / "labconfig" / "page_config.json").write_text(json.dumps(page_config))
-    tracker = root / "settings" / "@jupyterlab" / "notebook-extension"
-    tracker.mkdir(parents=True)
-    (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     folders = {"CONFIG_DIR": "config", "RUNTIME_DIR": "runtime", "DATA_DIR": "share"}
     settings = {f"JUPYTER_{name}": str(root / folder) for name, folder in folders.items()}
     return settings | {
