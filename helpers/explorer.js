@@ -206,8 +206,8 @@ function render({ model, el }) {
   const input = new Grid("Input with its padding", {
     edit: editor("input", "pixels", padding, (row, column) => state.input[row - padding()]?.[column - padding()]),
   });
-  const kernel = new Grid("Kernel", { largestCell: 58, edit: editor("kernel", "weights", () => 0, (row, column) => state.kernel[row][column]) });
-  const products = new Grid("Products under the window", { largestCell: 58 });
+  const kernel = new Grid("Kernel", { largestCell: 67, edit: editor("kernel", "weights", () => 0, (row, column) => state.kernel[row][column]) });
+  const products = new Grid("Products under the window", { largestCell: 67 });
   const output = new Grid("Output", { visit: goTo });
 
   const legend = node("p", { class: "bench-legend" });
@@ -279,8 +279,8 @@ function render({ model, el }) {
       `= ⌊(${n} + 2·${p} − ${d}·(${k} − 1) − 1) / ${s}⌋ + 1 = ⌊${room} / ${s}⌋ + 1 = ` +
       `${room % s ? `⌊${number(room / s, 2)}⌋ + 1 = ` : ""}${state.out}`);
     const seen = [...reached].filter(state.inside).length ** 2, rest = room % s;
-    write(unread, (rest ? `${room} / ${s} leaves ${rest}: no window starts for the last ${plural(rest, "row")} and ${plural(rest, "column")} of the padded input. `
-      : "The last window ends at the last pixel of the padded input. ") + `${n * n - seen} of ${n * n} input pixels are read by no window.`);
+    write(unread, `${room} / ${s} leaves ${rest}: the last window ends ${rest ? plural(rest, "pixel") + " before" : "at"} the edge of the ` +
+      `padded input. ${n * n - seen} of ${n * n} input pixels are read by no window.`);
     write(code, `nn.Conv2d(1, 1, kernel_size=${k}, stride=${s}, padding=${p}, dilation=${d}, bias=False)`);
   }
 
