@@ -49,8 +49,9 @@ def test_running_it_anew_gives_what_is_committed(path):
     (fresh, new), (committed, old) = pictures_out(refreshed(path)), pictures_out(path.read_text(encoding="utf-8"))
     assert fresh == committed, f"run: python tests/refresh.py {path.relative_to(ROOT)}"
     for drawn, kept in zip(new, old, strict=True):
-        # Fonts are drawn alike everywhere to within a shade here and there.
-        assert drawn.shape == kept.shape and np.abs(drawn.astype(int) - kept).mean() < 2
+        # Letters and lines may differ by a shade from machine to machine, but hardly a pixel may change its colour.
+        assert drawn.shape == kept.shape
+        assert (np.abs(drawn.astype(int) - kept) > 48).any(axis=-1).mean() < 0.001
 
 
 @each
