@@ -76,7 +76,10 @@ def latency() -> None:
         pages = {
             "bench": (lab.open_source(browser, address, BENCH), ".bench"),
             "interact + matplotlib": (lab.open_source(browser, address, INTERACT), ".widget-interact .jp-OutputArea"),
-            "bench, in notebook 01": (lab.open_notebook(browser, address, "01_convolution_arithmetic.ipynb"), ".bench"),
+            "bench, in notebook 01": (
+                lab.open_notebook(browser, address, "notebooks/01_convolution_arithmetic.ipynb"),
+                ".bench",
+            ),
         }
         times = {name: _press_keys(lab, page, picture) for name, (page, picture) in pages.items()}
     print(

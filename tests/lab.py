@@ -40,10 +40,12 @@ def jupyterlab(python: str = sys.executable) -> Iterator[str]:
     """Serve a copy of the notebooks, with settings of its own, and yield the address."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder)
-        shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        course = root / "course"
+        shutil.copytree(ROOT / "notebooks", course / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        shutil.copy(ROOT / "README.md", course)
         address = f"http://127.0.0.1:{_free_port()}"
         command = [python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"]
-        command += [f"--ServerApp.port={address.rsplit(':', 1)[1]}", f"--ServerApp.root_dir={root / 'notebooks'}"]
+        command += [f"--ServerApp.port={address.rsplit(':', 1)[1]}", f"--ServerApp.root_dir={course}"]
         command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
         with (root / "log").open("w") as log:
             server = subprocess.Popen(command, env=os.environ | _own_settings(root), stdout=log, stderr=log)
@@ -76,7 +78,7 @@ def open_source(browser: Browser, address: str, source: str, size: tuple[int, in
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     body = json.dumps({"type": "notebook", "content": notebook}).encode()
-    name = f"cell{hash(source)}.ipynb"
+    name = f"notebooks/cell{hash(source)}.ipynb"
     request = urllib.request.Request(
         f"{address}/api/contents/{name}", body, {"Content-Type": "application/json"}, method="PUT"
     )
@@ -100,7 +102,7 @@ def run_last(page: Page) -> None:
 
 def close(page: Page) -> None:
     """Close the page and end its kernel, so that the next one starts fresh."""
-    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext?.shutdown()")
     page.close()
 
 

@@ -11,7 +11,7 @@ SIZES = [(1400, False), (900, True)]
 @pytest.mark.parametrize(("width", "dark"), SIZES, ids=["light-1400", "dark-900"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom(browser, address, path, width, dark):
-    page = lab.open_notebook(browser, address, path.name, (width, 1000), dark)
+    page = lab.open_notebook(browser, address, f"notebooks/{path.name}", (width, 1000), dark)
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     lab.run_all(page)
@@ -19,6 +19,13 @@ def test_it_runs_from_top_to_bottom(browser, address, path, width, dark):
     assert page.evaluate("document.body.dataset.jpThemeLight") == str(not dark).lower()
     lab.screenshots(page, f"{path.stem}-{width}-{'dark' if dark else 'light'}")
     assert lab.cut_off(page) == []
+    lab.close(page)
+
+
+def test_the_link_to_the_course_opens_it(browser, address):
+    page = lab.open_notebook(browser, address, f"notebooks/{NOTEBOOKS[0].name}")
+    page.get_by_role("link", name="The course").first.click()
+    page.wait_for_function("jupyterapp.shell.currentWidget.context.path === 'README.md'")
     lab.close(page)
 
 
