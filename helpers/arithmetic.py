@@ -4,6 +4,7 @@ The formula is the one on PyTorch's page for `Conv2d`:
 https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
 """
 
+import reprlib
 from numbers import Integral
 
 LARGEST = 2**31 - 1
@@ -46,4 +47,4 @@ def check_whole(name: str, value: int, smallest: int | None = None, largest: int
     smallest = SMALLEST[name] if smallest is None else smallest
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
-        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {value!r}.")
+        raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {reprlib.repr(value)}.")

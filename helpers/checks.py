@@ -4,6 +4,7 @@ A checker takes what the student made (a number, a tuple, a function), `None` wh
 """
 
 import functools
+import math
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -55,7 +56,9 @@ def predict(guess: object, truth: object) -> None:
     shown = truth.tolist() if isinstance(truth, torch.Tensor) else truth
     if guess is None:
         print(f"No guess yet. It is {shown}.")
-    elif said == came:
+    elif isinstance(guess, str):
+        print(f"✗ You said the text {guess!r}; a number goes without quotes. It is {shown}.")
+    elif said == came or (isinstance(said, Real) and isinstance(came, Real) and math.isclose(said, came, rel_tol=1e-5)):
         print(f"✓ You said {guess}, and it is {shown}.")
     else:
         print(f"✗ You said {guess}; it is {shown}. What made the difference?")
@@ -78,12 +81,14 @@ def _settings(answer: object, names: set[str]) -> None:
     expect(isinstance(answer, dict), f"give a dict such as dict(padding=1); the names are {listed}.")
     expect(set(answer) <= names, f"only these names are yours to choose: {listed}.")
     for name, value in answer.items():
-        expect(isinstance(value, int), f"{name} is {value!r}; give one whole number.")
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        expect(whole, f"{name} is {value!r}; give one whole number.")
 
 
 @exercise("the first product to the last, row by row, and nothing flipped.")
 def one_window(answer: float) -> None:
     """Check the sum of the products of [[1, 2], [3, 4]] and [[0, 1], [2, 3]]."""
+    answer = _plain(answer)
     _number("your answer", answer)
     expect(answer != 10, "10 is what the flipped kernel gives; conv2d multiplies number by number as they lie.")
     expect(answer == 20, "multiply each input number with the weight in the same place, then add the four products.")
@@ -92,7 +97,8 @@ def one_window(answer: float) -> None:
 @exercise("floor and all.")
 def three_sizes(answer: tuple) -> None:
     """Check the output sizes of (28, k 5), (28, k 5, p 2), (32, k 3, s 2)."""
-    expect(isinstance(answer, tuple | list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
+    answer = _plain(answer)
+    expect(isinstance(answer, list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
     right = output_size(28, 5), output_size(28, 5, padding=2), output_size(32, 3, stride=2)
     for place, (given, size) in enumerate(zip(answer, right, strict=True), 1):
         _number(f"number {place}", given)
@@ -105,7 +111,7 @@ def padding_to_keep(answer: Callable) -> None:
     """Check a function that gives the padding with which an odd kernel keeps the size."""
     expect(callable(answer), "the answer is a function of kernel_size.")
     for kernel_size in (1, 3, 5, 7, 11):
-        padding = answer(kernel_size)
+        padding = _plain(answer(kernel_size))
         case = f"for kernel_size {kernel_size} it returns {padding!r}"
         expect(padding is not None, f"{case}; is a return missing?")
         expect(isinstance(padding, Integral), f"{case}; padding is a whole number, so use //.")

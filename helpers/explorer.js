@@ -1,9 +1,10 @@
 // The sliding-window bench. The page draws, and computes nothing but the window sum and where windows fit;
-// Python and torch hold the truth, and tests/test_browser.py compares every number shown here with theirs.
+// Python and torch hold the truth, and tests/test_page.py compares every number shown here with theirs.
 
 const SETTINGS = ["input_size", "kernel_size", "stride", "padding", "dilation"];
 const LEGEND = [["tap", "in the window"], ["pad", "zero of the padding"], ["unread", "read by no window"]];
 const PAUSE = 40; // milliseconds after a drawing until the sliders hear their new limits
+const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/; // 1,000 could be one or a thousand, so it is neither
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 const outputSize = ({ input_size: n, kernel_size: k, stride: s, padding: p, dilation: d }) =>
@@ -29,6 +30,7 @@ const total = (matrix) => matrix.flat().reduce((sum, value) => sum + value, 0);
 const crop = (matrix, size) => matrix.slice(0, size).map((row) => row.slice(0, size));
 const largest = (matrix) => Math.max(1e-9, ...matrix.flat().map(Math.abs));
 const number = (value, decimals) => String(+value.toFixed(decimals) + 0);
+const brief = (value, decimals) => (value !== 0 && +value.toFixed(decimals) === 0 ? "≈0" : number(value, decimals));
 const decimalsFor = (columns) => (columns <= 8 ? 2 : columns <= 12 ? 1 : 0);
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
@@ -50,6 +52,7 @@ class Grid {
     this.title = node("h4");
     this.panel = node("div", { class: "bench-panel" }, this.title, node("div", { class: "bench-board" }, this.element));
     this.side = 300;
+    this.longest = 1;
     Object.assign(this, { largestCell, visit, edit });
     this.frame = this.element.appendChild(node("div", { class: "bench-frame", "aria-hidden": "true" }));
     this.rows = [];
@@ -61,8 +64,9 @@ class Grid {
   }
 
   // Cells that stay are kept: making new ones is what costs time.
-  resize(size) {
+  #resize(size) {
     if (this.cells.length === size) return;
+    this.lostFocus = this.element.contains(document.activeElement);
     for (const row of this.rows.splice(size)) row.remove();
     while (this.rows.length < size) this.rows.push(this.element.insertBefore(node("div", { role: "row" }), this.frame));
     this.cells = this.rows.map((line, row) => {
@@ -73,6 +77,13 @@ class Grid {
     });
     this.fit(this.side);
     if (!this.stop?.isConnected) this.select(0, 0);
+    this.lostFocus &&= !this.element.contains(document.activeElement);
+  }
+
+  // Give the focus back where its cell has gone.
+  settle() {
+    if (this.lostFocus) this.stop.focus({ preventScroll: true });
+    this.lostFocus = false;
   }
 
   // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units of the container
@@ -82,20 +93,28 @@ class Grid {
     const cell = Math.min(side / this.cells.length, this.largestCell);
     const track = `repeat(${this.cells.length}, ${cell}px)`;
     this.element.style.gridTemplate = `${track} / ${track}`;
-    this.element.style.fontSize = `${Math.min(Math.max(cell * 0.36, 7.5), 14)}px`;
+    this.element.style.fontSize = `${Math.min(cell * 0.36, (cell - 3) / (0.64 * this.longest), 14).toFixed(1)}px`;
     this.panel.style.setProperty("--side", `${side}px`);
   }
 
   // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 … 1), and its classes.
-  draw(title, paint) {
+  draw(title, size, paint) {
+    if (this.title.textContent !== title) this.#cancel(); // the cell that is edited stands for another number now
     write(this.title, title);
+    this.#resize(size);
+    let longest = 3;
     this.cells.forEach((line, row) => line.forEach((cell, column) => {
       const { text, exact, shade = 0, classes = "" } = paint(row, column);
+      longest = Math.max(longest, text.length);
+      cell.shown = text;
       if (cell !== this.editing) write(cell, text);
       if (cell.title !== exact) cell.title = exact;
       const name = `${classes} ${shade < 0 ? "negative" : "positive"} shade${Math.round(Math.abs(shade) * 8)}`.trim();
       if (cell.className !== name) cell.className = name;
     }));
+    if (longest === this.longest) return;
+    this.longest = longest;
+    this.fit(this.side);
   }
 
   enclose(row, column, span) {
@@ -124,16 +143,22 @@ class Grid {
   }
 
   #key(event, row, column) {
-    if (event.target.tagName === "INPUT") return;
+    if (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in ARROWS) {
       const [down, right] = ARROWS[event.key];
       this.cells[row + down]?.[column + right]?.focus();
     } else if (event.key === "Home") this.cells[row][0].focus();
     else if (event.key === "End") this.cells[row].at(-1).focus();
-    else if (this.edit && (event.key === "Enter" || /^[-+.\d]$/.test(event.key)))
+    else if (this.edit && ((event.key === "Enter" && !event.shiftKey) || /^[-+.\d]$/.test(event.key)))
       this.#open(row, column, event.key === "Enter" ? undefined : event.key);
     else return;
     event.preventDefault();
+  }
+
+  #cancel() {
+    const cell = this.editing;
+    this.editing = undefined;
+    if (cell) write(cell, cell.shown);
   }
 
   // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old one.
@@ -142,14 +167,13 @@ class Grid {
     const before = this.edit?.value(row, column);
     if (before === undefined || cell === this.editing) return;
     const field = node("input", { inputmode: "decimal", "aria-label": `new value, row ${row}, column ${column}` });
-    field.value = typed ?? String(before);
+    const start = String(before);
+    field.value = typed ?? start;
     const close = (keep) => {
       if (this.editing !== cell) return;
-      this.editing = undefined;
-      const text = field.value.trim().replace(",", ".");
-      field.remove();
-      write(cell, String(before));
-      if (keep) this.edit.commit(row, column, text);
+      this.#cancel();
+      const text = field.value.trim();
+      if (keep && text !== start) this.edit.commit(row, column, text);
     };
     field.addEventListener("blur", () => close(true));
     field.addEventListener("keydown", (event) => {
@@ -191,11 +215,13 @@ function render({ model, el }) {
   const editor = (part, trait, offset, value) => ({
     value,
     commit: (row, column, text) => {
-      if (text === "" || !Number.isFinite(+text) || Math.abs(+text) > 1e6)
+      const typed = NUMBER.test(text) ? +text.replace(",", ".") : NaN;
+      if (!(Math.abs(typed) <= 1e6))
         return write(status, `"${text}" is not a number up to a million; the cell keeps ${value(row, column)}.`);
       // What is edited starts as what is shown, inside what was typed before at larger sizes.
-      const matrix = model.get(trait).map((line, i) => line.map((old, j) => state[part][i]?.[j] ?? old));
-      matrix[row - offset()][column - offset()] = +text;
+      const canvas = (part === "input" && model.get("input_presets")[model.get("input_index")]) || model.get(trait);
+      const matrix = canvas.map((line, i) => line.map((old, j) => state[part][i]?.[j] ?? old));
+      matrix[row - offset()][column - offset()] = typed;
       model.set(trait, matrix);
       model.set(`${part}_index`, model.get(`${part}_presets`).length); // "my own" follows the ready-made ones
       model.save_changes();
@@ -246,26 +272,25 @@ function render({ model, el }) {
     drawInput(reached, (i, j) => isTap(i, row * s) && isTap(j, column * s));
     input.enclose(row * s, column * s, d * (k - 1) + 1);
     const numbers = (grid, title, values, classes = () => "") => {
-      grid.resize(values.length);
-      const scale = largest(values), decimals = decimalsFor(values.length * (grid === kernel || grid === products ? 2 : 1));
-      grid.draw(title, (i, j) => ({ text: number(values[i][j], decimals), exact: String(values[i][j]),
+      const scale = largest(values), decimals = decimalsFor(values.length);
+      grid.draw(title, values.length, (i, j) => ({ text: brief(values[i][j], decimals), exact: String(values[i][j]),
         shade: values[i][j] / scale, classes: classes(i, j) }));
     };
     numbers(kernel, `Kernel ${k}×${k}`, state.kernel);
     numbers(products, "Window × kernel", terms);
     numbers(output, `Output ${out}×${out}`, sums, (i, j) => (i === row && j === column ? "current" : ""));
     output.select(row, column);
+    [input, kernel, products, output].forEach((grid) => grid.settle());
     drawText(step, row, column, terms, reached);
   }
 
   function drawInput(reached, isTap) {
     const { input_size: n, padding: p } = state.settings;
     const scale = largest(state.padded), size = n + 2 * p;
-    input.resize(size);
-    input.draw(p ? `Input ${n}×${n}, padded to ${size}×${size}` : `Input ${n}×${n}`, (i, j) => {
+    input.draw(p ? `Input ${n}×${n}, padded to ${size}×${size}` : `Input ${n}×${n}`, size, (i, j) => {
       const real = state.inside(i) && state.inside(j), value = state.padded[i][j];
       const classes = [real ? "pixel" : "pad", isTap(i, j) && "tap", real && !(reached.has(i) && reached.has(j)) && "unread"];
-      return { text: number(value, decimalsFor(size)), exact: String(value), shade: value / scale, classes: classes.filter(Boolean).join(" ") };
+      return { text: brief(value, decimalsFor(size)), exact: String(value), shade: value / scale, classes: classes.filter(Boolean).join(" ") };
     });
   }
 

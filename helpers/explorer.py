@@ -4,6 +4,7 @@ Sliders, view and picture are tied together in the browser (`jslink`), so they a
 answering in an exported page without a kernel. Python holds the truth: `bench.output` is what torch computes.
 """
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from helpers import arithmetic, figures, presets
 HERE = Path(__file__).parent
 RANGES = {"input_size": (3, 12), "kernel_size": (1, 7), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
 LARGEST_INPUT, LARGEST_KERNEL = RANGES["input_size"][1], RANGES["kernel_size"][1]
+LARGEST_NUMBER = 1e6
 OWN = "my own"
 TIPS = {
     "input_size": "Pixels along one side of the input",
@@ -64,23 +66,33 @@ class ConvolutionBench(widgets.VBox):
     input_size, kernel_size, stride = _setting("input_size"), _setting("kernel_size"), _setting("stride")
     padding, dilation = _setting("padding"), _setting("dilation")
 
-    def __init__(self, picture: str = "digit", kernel: str = "Sobel x", **settings: int) -> None:
+    def __init__(self, picture: str | Sequence = "digit", kernel: str | Sequence = "Sobel x", **settings: int) -> None:
         self._inputs = presets.inputs(LARGEST_INPUT)
         self._kernels = [presets.kernels(size) for size in range(1, LARGEST_KERNEL + 1)]
         self._names = {"input": [*self._inputs, OWN], "kernel": [*self._kernels[0], OWN]}
         self._view = SlidingWindowView(
             input_presets=[values.tolist() for values in self._inputs.values()],
             kernel_presets=[[sized[name].tolist() for sized in self._kernels] for name in self._kernels[0]],
-            pixels=self._inputs["digit"].tolist(),
-            weights=torch.zeros(LARGEST_KERNEL, LARGEST_KERNEL).tolist(),
+            pixels=_canvas(LARGEST_INPUT, self._inputs["digit"]),
+            weights=_canvas(LARGEST_KERNEL, self._kernels[2]["identity"]),
             **{"input_size": 8, "kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1},
         )
         self._sliders = {name: _slider(name) for name in [*RANGES, "step"]}
         self._choices = {part: widgets.Dropdown(options=names, **_label(part)) for part, names in self._names.items()}
         super().__init__([self._controls(), self._view])
-        self._choose("input", picture)
-        self._choose("kernel", kernel)
+        for part, chosen in (("input", picture), ("kernel", kernel)):
+            if isinstance(chosen, str):
+                self._choose(part, chosen)
+            else:
+                setattr(self, part, chosen)
         self.set(**settings)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(
+                f"The bench has no {name!r} to set; it has {', '.join(RANGES)}, step, input and kernel."
+            )
+        super().__setattr__(name, value)
 
     @property
     def settings(self) -> dict[str, int]:
@@ -118,20 +130,20 @@ class ConvolutionBench(widgets.VBox):
     @step.setter
     def step(self, value: int) -> None:
         arithmetic.check_whole("step", value, 0, len(self.output) ** 2 - 1)
-        self._sliders["step"].value = self._view.step = value
+        self._sliders["step"].value = self._view.step = int(value)
 
     @property
     def input(self) -> torch.Tensor:
         """The n×n input, float64."""
         own = torch.tensor(self._view.pixels, dtype=torch.float64)
         pixels = [*self._inputs.values(), own][self._view.input_index]
-        return pixels[: self.input_size, : self.input_size]
+        return pixels[: self.input_size, : self.input_size].clone()
 
     @input.setter
     def input(self, values: Sequence) -> None:
         pixels = _square("input", values, *RANGES["input_size"])
         self.set(input_size=len(pixels))
-        self._view.pixels = _inside(self._view.pixels, pixels)
+        self._view.pixels = _canvas(LARGEST_INPUT, pixels)
         self._choose("input", OWN)
 
     @property
@@ -139,13 +151,13 @@ class ConvolutionBench(widgets.VBox):
         """The k×k kernel, float64."""
         size = self.kernel_size
         own = torch.tensor(self._view.weights, dtype=torch.float64)[:size, :size]
-        return [*self._kernels[size - 1].values(), own][self._view.kernel_index]
+        return [*self._kernels[size - 1].values(), own][self._view.kernel_index].clone()
 
     @kernel.setter
     def kernel(self, values: Sequence) -> None:
         weights = _square("kernel", values, *RANGES["kernel_size"])
         self.set(kernel_size=len(weights))
-        self._view.weights = _inside(self._view.weights, weights)
+        self._view.weights = _canvas(LARGEST_KERNEL, weights)
         self._choose("kernel", OWN)
 
     @property
@@ -218,19 +230,19 @@ def _fits(settings: dict[str, int]) -> bool:
 
 def _square(name: str, values: Sequence, smallest: int, largest: int) -> torch.Tensor:
     """Return the numbers as a square float64 tensor, or raise ValueError where they are none."""
-    wanted = f"{name} must be a square of finite numbers, from {smallest}×{smallest} to {largest}×{largest}"
+    wanted = f"{name} must be a square of numbers up to a million, from {smallest}×{smallest} to {largest}×{largest}"
     try:
-        tensor = torch.as_tensor(values).detach().double()
+        tensor = torch.as_tensor(values).detach().to_dense()
     except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{wanted}, not {values!r}.") from None
-    square = tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1] and smallest <= len(tensor) <= largest
-    if not square or not tensor.isfinite().all():
-        raise ValueError(f"{wanted}, not a tensor of shape {tuple(tensor.shape)} like {tensor.flatten()[:3].tolist()}.")
-    return tensor
+        raise ValueError(f"{wanted}, not {reprlib.repr(values)}.") from None
+    if tensor.ndim != 2 or tensor.shape[0] != tensor.shape[1] or not smallest <= len(tensor) <= largest:
+        raise ValueError(f"{wanted}, not of shape {tuple(tensor.shape)}.")
+    if tensor.is_complex() or not (tensor.double().abs() <= LARGEST_NUMBER).all():
+        raise ValueError(f"{wanted}, not {reprlib.repr(tensor.tolist())}.")
+    return tensor.double()
 
 
-def _inside(canvas: list, values: torch.Tensor) -> list:
-    """Return the canvas with the values in its top left corner."""
-    tensor = torch.tensor(canvas, dtype=torch.float64)
-    tensor[: len(values), : len(values)] = values
-    return tensor.tolist()
+def _canvas(size: int, values: torch.Tensor) -> list[list[float]]:
+    """Return the values in the top left corner of size×size zeros."""
+    room = size - len(values)
+    return torch.nn.functional.pad(values, (0, room, 0, room)).tolist()

@@ -113,4 +113,8 @@ def test_ready_made_and_typed_numbers_reach_python(bench):
 def test_play_walks_the_window(bench):
     bench.locator(".widget-play button").first.click()
     bench.wait_for_function("document.querySelector('.bench-status').textContent.startsWith('Step 2')", timeout=10_000)
-    bench.locator(".widget-play button").nth(1).click()
+    bench.locator(".widget-play button").first.click()
+    bench.wait_for_timeout(200)
+    before = bench.inner_text(".bench-status")
+    bench.wait_for_timeout(1200)
+    assert bench.inner_text(".bench-status") == before

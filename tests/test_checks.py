@@ -26,7 +26,9 @@ def double_loop(image, kernel, stride):
 
 RIGHT = [
     (checks.one_window, 20),
+    (checks.one_window, torch.tensor(20)),
     (checks.three_sizes, (24, 28, 15)),
+    (checks.three_sizes, torch.tensor([24, 28, 15])),
     (checks.padding_to_keep, lambda k: k // 2),
     (checks.strided_convolution, double_loop),
     (checks.halve, {"kernel_size": 4, "stride": 2, "padding": 1}),
@@ -70,6 +72,7 @@ WRONG = [
     (checks.halve, {"k": 3, "s": 2}, "dilation, kernel_size, padding, stride"),
     (checks.halve, {"stride": 2}, "kernel_size is missing"),
     (checks.halve, {"kernel_size": 3.0}, "one whole number"),
+    (checks.halve, {"kernel_size": 3, "padding": True}, "one whole number"),
     (checks.halve, (3, 2, 1), "dict"),
     (checks.edge_kernel, [[1, 1, 1]] * 3, "add up to 9"),
     (checks.edge_kernel, [[1, 0, -1]] * 3, "negative number"),
@@ -109,6 +112,7 @@ def test_predictions_are_compared_with_the_truth():
     assert (
         said(checks.predict, [1, 2], (1, 2)).startswith("✓") and said(checks.predict, torch.ones(2), [1, 1])[0] == "✓"
     )
+    assert "without quotes" in said(checks.predict, "9", 9) and said(checks.predict, 0.3, torch.tensor(0.3))[0] == "✓"
     assert said(checks.predict, (1, 2), (3, 4)).startswith("✗ You said (1, 2); it is (3, 4).")
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from helpers import arithmetic, explorer, presets
+from helpers import arithmetic, presets
 from helpers.explorer import RANGES, ConvolutionBench
 
 
@@ -83,6 +83,8 @@ BAD = [
     ("input", torch.zeros(2, 2)),
     ("input", torch.zeros(13, 13)),
     ("input", None),
+    ("kernel", torch.full((3, 3), 1e7)),
+    ("kernel", torch.ones(3, 3) * 1j),
 ]
 
 
@@ -113,6 +115,26 @@ def test_own_numbers_are_kept_and_used():
     assert bench.kernel.tolist() == [[1, 2], [3, 4]]
 
 
+def test_what_the_bench_gives_out_is_a_copy():
+    bench = ConvolutionBench()
+    before = bench.output
+    bench.kernel.mul_(2)
+    bench.input[0, 0] = 99
+    assert torch.equal(bench.output, before)
+
+
+def test_own_numbers_at_once_and_zeros_around_them():
+    bench = ConvolutionBench(np.ones((4, 4)), torch.ones(2, 2, requires_grad=True), stride=np.int64(2))
+    assert bench.output.tolist() == [[4, 4], [4, 4]]
+    bench.input_size = 5
+    assert bench.input.sum() == 16
+
+
+def test_a_misspelt_name_is_not_swallowed():
+    with pytest.raises(AttributeError, match="no 'strides' to set; it has input_size"):
+        ConvolutionBench().strides = 2
+
+
 def test_the_step_follows_when_the_output_shrinks():
     bench = ConvolutionBench()
     bench.step = 35
@@ -123,7 +145,7 @@ def test_the_step_follows_when_the_output_shrinks():
 def test_a_still_picture_and_words_come_with_the_bench():
     data, metadata = ConvolutionBench(padding=2, stride=3)._repr_mimebundle_()
     assert data["text/plain"] == "ConvolutionBench(input_size=8, kernel_size=3, stride=3, padding=2, dilation=1)"
-    assert explorer.widgets.Widget and "application/vnd.jupyter.widget-view+json" in data
+    assert "application/vnd.jupyter.widget-view+json" in data
     width, height = Image.open(io.BytesIO(data["image/png"])).size
     assert width > 600 and height > 200
     assert "padding 2" in metadata["image/png"]["alt"]

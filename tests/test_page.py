@@ -18,7 +18,7 @@ class Model {
   constructor(state) { this.state = state; this.heard = {}; this.saved = 0; }
   get(name) { return this.state[name]; }
   set(name, value) {
-    if (this.state[name] === value) return;
+    if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
     this.state[name] = value;
     (this.heard[`change:${name}`] ?? []).forEach((listener) => listener());
   }
@@ -30,7 +30,9 @@ class Model {
 # Sets one setting after the other and reads back every number and line that the page then shows.
 WALK = """async (walk) => {
   const table = (name) => [...document.querySelectorAll(`[aria-label^="${name}"] [role=row]`)].map((row) =>
-    [...row.children].map((cell) => [cell.textContent, +cell.title]));
+    [...row.children].map((cell) => [cell.textContent, +cell.title, cell.classList.contains("negative")]));
+  const places = (name, mark) => [...document.querySelectorAll(`[aria-label^="${name}"] .${mark}`)].map((cell) =>
+    [+cell.dataset.row, +cell.dataset.column]);
   const text = (name) => document.querySelector(`.bench-${name}`).textContent;
   const shown = [];
   for (const settings of walk) {
@@ -38,6 +40,9 @@ WALK = """async (walk) => {
     await Promise.resolve();
     shown.push({ input: table("Input"), kernel: table("Kernel"), products: table("Products"), output: table("Output"),
       formula: text("formula"), unread: text("unread"), code: document.querySelector(".bench code").textContent,
+      taps: places("Input", "tap"), pads: places("Input", "pad"), current: places("Output", "current"),
+      frame: ["top", "left", "width", "height"].map((part) =>
+        parseFloat(document.querySelector(".bench-frame").style[part])),
       status: text("status"), sum: text("sum"), crossed: document.querySelectorAll(".bench-grid .unread").length });
   }
   return shown;
@@ -72,10 +77,12 @@ def page(browser):
 
 def numbers(table):
     """Check that each cell's text is its exact value rounded, and return the exact values."""
-    for text, exact in (cell for row in table for cell in row):
+    for text, exact, negative in (cell for row in table for cell in row):
         decimals = len(text.partition(".")[2])
-        assert abs(float(text) - exact) <= 0.5 * 10**-decimals + 1e-9, (text, exact)
-    return torch.tensor([[exact for _, exact in row] for row in table], dtype=torch.float64)
+        assert negative == (exact < 0)
+        assert (text == "0") == (exact == 0)
+        assert abs(float(text.replace("≈", "")) - exact) <= 0.5 * 10**-decimals + 1e-9, (text, exact)
+    return torch.tensor([[exact for _, exact, _ in row] for row in table], dtype=torch.float64)
 
 
 def test_every_reachable_setting_shows_torchs_numbers(page):
@@ -106,6 +113,15 @@ def check_shown(bench, settings, shown):
     assert shown["unread"].endswith(
         f"{shown['crossed']} of {settings['input_size'] ** 2} input pixels are read by no window."
     )
+    side, reach = len(padded), range(settings["kernel_size"])
+    top, left = row * settings["stride"], column * settings["stride"]
+    assert shown["taps"] == [
+        [top + i * settings["dilation"], left + j * settings["dilation"]] for i in reach for j in reach
+    ]
+    assert shown["current"] == [[row, column]]
+    assert len(shown["pads"]) == side**2 - settings["input_size"] ** 2
+    span = arithmetic.window_span(settings["kernel_size"], settings["dilation"])
+    assert shown["frame"] == pytest.approx([100 * part / side for part in (top, left, span, span)], abs=0.01)
     assert shown["formula"].endswith(f" + 1 = {len(output)}")
     assert shown["code"] == bench.code
     assert shown["status"].startswith(f"Step {step}: output[{row}, {column}] = ")
@@ -136,7 +152,20 @@ def test_a_window_that_does_not_fit_is_never_drawn(page):
 
 def start(page, **settings):
     page.evaluate(
-        WALK, [{"input_size": 6, "kernel_size": 3, "stride": 1, "padding": 1, "dilation": 1, "step": 0} | settings]
+        WALK,
+        [
+            {
+                "input_index": 4,
+                "kernel_index": 7,
+                "input_size": 6,
+                "kernel_size": 3,
+                "stride": 1,
+                "padding": 1,
+                "dilation": 1,
+                "step": 0,
+            }
+            | settings
+        ],
     )
 
 
@@ -169,6 +198,7 @@ def test_cells_are_edited_by_keyboard_and_a_wrong_word_keeps_the_number(page):
     page.keyboard.press("Enter")
     assert page.evaluate("model.get('weights')[1][1]") == -2.5
     assert cell(page, "Kernel", 1, 1).inner_text() == "-2.5"
+    assert page.evaluate("model.get('weights')[0].slice(0, 3)") == ConvolutionBench(kernel="random").kernel[0].tolist()
     page.keyboard.press("Enter")
     page.keyboard.type("<img src=x onerror=alert(1)>")
     page.keyboard.press("Enter")
@@ -186,8 +216,74 @@ def test_cells_are_edited_by_keyboard_and_a_wrong_word_keeps_the_number(page):
     assert page.locator(".bench input").count() == 0, "a zero of the padding is not edited"
 
 
+def test_looking_at_a_cell_is_no_edit_and_escape_keeps_what_is_shown(page):
+    start(page, kernel_index=2)
+    for key in ("Tab", "Escape"):
+        cell(page, "Kernel", 0, 0).click()
+        page.keyboard.press(key)
+        assert page.evaluate("model.get('kernel_index')") == 2
+        assert cell(page, "Kernel", 0, 0).inner_text() == "0.11"
+
+
+def test_an_open_field_closes_when_its_cell_comes_to_mean_another(page):
+    start(page, kernel_index=2, input_index=1)
+    cell(page, "Input", 2, 2).click()
+    page.keyboard.type("7")
+    page.evaluate("model.set('padding', 2)")
+    page.wait_for_timeout(50)
+    assert page.locator(".bench input").count() == 0
+    assert page.evaluate("model.get('input_index')") == 1
+    cell(page, "Output", 5, 5).focus()
+    page.evaluate("model.set('stride', 4)")
+    page.wait_for_timeout(50)
+    assert page.evaluate("document.activeElement.closest('[aria-label=Output]') !== null"), (
+        "the focus stays in the grid"
+    )
+
+
+def test_zoom_keys_and_odd_numbers_are_left_alone(page):
+    start(page, kernel_index=2)
+    cell(page, "Kernel", 0, 0).focus()
+    for key in ("Control+0", "Shift+Enter"):
+        page.keyboard.press(key)
+        assert page.locator(".bench input").count() == 0
+    for typed in ("1,000", "0x10", "1e9", "9999999"):
+        cell(page, "Kernel", 0, 0).click()
+        page.keyboard.type(typed)
+        page.keyboard.press("Enter")
+        assert page.evaluate("model.get('kernel_index')") == 2, typed
+
+
+def test_copy_takes_the_line_or_selects_it(page):
+    start(page)
+    page.locator(".bench-code button").click()
+    page.wait_for_timeout(50)
+    assert page.evaluate("getSelection().toString()") == page.inner_text(".bench-code code")
+    assert "is selected" in page.inner_text(".bench-status")
+
+
+@pytest.mark.parametrize("width", [400, 700, 1000, 2000])
+def test_no_number_is_wider_than_its_cell(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    for settings in (
+        {"input_size": 12, "kernel_size": 7, "padding": 3},
+        {"input_size": 12, "kernel_size": 7, "padding": 3, "dilation": 2},
+    ):
+        start(page, kernel_index=0, input_index=4, **settings)
+        page.wait_for_timeout(100)
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll(".bench [role=gridcell]")].filter((cell) => {
+                 const range = document.createRange();
+                 range.selectNodeContents(cell);
+                 return range.getBoundingClientRect().width > cell.getBoundingClientRect().width;
+               }).map((cell) => cell.textContent)"""
+        )
+        assert wide == []
+
+
 def test_the_script_puts_no_typed_text_into_markup():
-    assert "innerHTML" not in (HERE / "explorer.js").read_text()
+    script = (HERE / "explorer.js").read_text(encoding="utf-8")
+    assert not [word for word in ("innerHTML", "outerHTML", "insertAdjacentHTML") if word in script]
 
 
 def test_a_closed_view_listens_no_more(page):
