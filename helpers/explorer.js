@@ -5,6 +5,7 @@ const SETTINGS = ["input_size", "kernel_size", "stride", "padding", "dilation"];
 const LEGEND = [["tap", "in the window"], ["pad", "zero of the padding"], ["unread", "read by no window"]];
 const PAUSE = 40; // milliseconds after a drawing until the sliders hear their new limits
 const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/; // 1,000 could be one or a thousand, so it is neither
+const SMALLEST_CELL = 16.5; // pixels, for numbers that can be read
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 const outputSize = ({ input_size: n, kernel_size: k, stride: s, padding: p, dilation: d }) =>
@@ -90,11 +91,12 @@ class Grid {
   // in the style sheet would have the browser style every cell anew for each changed number.
   fit(side) {
     this.side = side;
-    const cell = Math.min(side / this.cells.length, this.largestCell);
+    const board = Math.max(side, SMALLEST_CELL * this.cells.length);
+    const cell = Math.min(board / this.cells.length, this.largestCell);
     const track = `repeat(${this.cells.length}, ${cell}px)`;
     this.element.style.gridTemplate = `${track} / ${track}`;
-    this.element.style.fontSize = `${Math.min(cell * 0.36, (cell - 3) / (0.64 * this.longest), 14).toFixed(1)}px`;
-    this.panel.style.setProperty("--side", `${side}px`);
+    this.element.style.fontSize = `${Math.min(cell * 0.55, (cell - 3) / (0.64 * this.longest), 14).toFixed(1)}px`;
+    this.panel.style.setProperty("--side", `${board}px`);
   }
 
   // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 … 1), and its classes.
@@ -102,7 +104,7 @@ class Grid {
     if (this.title.textContent !== title) this.#cancel(); // the cell that is edited stands for another number now
     write(this.title, title);
     this.#resize(size);
-    let longest = 3;
+    let longest = 2;
     this.cells.forEach((line, row) => line.forEach((cell, column) => {
       const { text, exact, shade = 0, classes = "" } = paint(row, column);
       longest = Math.max(longest, text.length);
@@ -330,7 +332,7 @@ function render({ model, el }) {
   const room = new ResizeObserver(([{ contentRect }]) => {
     if (!contentRect.width) return; // hidden
     const between = (low, share, high) => Math.min(Math.max(share * contentRect.width, low), high);
-    for (const grid of [input, output]) grid.fit(between(220, 0.33, 340));
+    for (const grid of [input, output]) grid.fit(between(220, 0.31, 340));
     for (const grid of [kernel, products]) grid.fit(between(150, 0.2, 200));
   });
   const watched = [...SETTINGS, "step", "pixels", "weights", "input_index", "kernel_index"].map((name) => `change:${name}`);
