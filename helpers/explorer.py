@@ -78,6 +78,9 @@ class ConvolutionBench(widgets.VBox):
             **{"input_size": 8, "kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1},
         )
         self._sliders = {name: _slider(name) for name in [*RANGES, "step"]}
+        self._play = widgets.Play(
+            interval=500, show_repeat=False, tooltip="Let the window walk", layout={"width": "auto"}
+        )
         self._choices = {part: widgets.Dropdown(options=names, **_label(part)) for part, names in self._names.items()}
         super().__init__([self._controls(), self._view])
         for part, chosen in (("input", picture), ("kernel", kernel)):
@@ -109,6 +112,9 @@ class ConvolutionBench(widgets.VBox):
         last = arithmetic.output_size(**changed) ** 2 - 1
         limits = {name: _limits(name, changed) for name in RANGES} | {"step": (0, last)}
         changed["step"] = min(self.step, last)
+        # Whatever is linked starts with what it holds, so play must hold the step and its end too.
+        with self._play.hold_sync(), self._play.hold_trait_notifications():
+            self._play.max, self._play.value = last, changed["step"]
         # The sliders first: in the browser each takes its new limits and value in one message, then carries them over.
         for name, slider in self._sliders.items():
             with slider.hold_sync(), slider.hold_trait_notifications():
@@ -130,7 +136,7 @@ class ConvolutionBench(widgets.VBox):
     @step.setter
     def step(self, value: int) -> None:
         arithmetic.check_whole("step", value, 0, len(self.output) ** 2 - 1)
-        self._sliders["step"].value = self._view.step = int(value)
+        self._play.value = self._sliders["step"].value = self._view.step = int(value)
 
     @property
     def input(self) -> torch.Tensor:
@@ -190,14 +196,19 @@ class ConvolutionBench(widgets.VBox):
 
     def _controls(self) -> widgets.Box:
         """Lay out the controls, and tie each to the view in the browser."""
-        play = widgets.Play(interval=500, show_repeat=False, tooltip="Let the window walk", layout={"width": "auto"})
         links = [((slider, "value"), name) for name, slider in self._sliders.items()]
         links += [((self._sliders[name], part), f"{name}_{part}") for name in RANGES for part in ("min", "max")]
-        links += [((self._sliders["step"], "max"), "step_max"), ((play, "max"), "step_max"), ((play, "value"), "step")]
+        links += [
+            ((self._sliders["step"], "max"), "step_max"),
+            ((self._play, "max"), "step_max"),
+            ((self._play, "value"), "step"),
+        ]
         links += [((choice, "index"), f"{part}_index") for part, choice in self._choices.items()]
         for source, trait in links:
             widgets.jslink(source, (self._view, trait))
-        return widgets.Box([*self._sliders.values(), play, *self._choices.values()], layout={"flex_flow": "row wrap"})
+        return widgets.Box(
+            [*self._sliders.values(), self._play, *self._choices.values()], layout={"flex_flow": "row wrap"}
+        )
 
 
 def _label(name: str) -> dict[str, object]:

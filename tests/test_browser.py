@@ -80,6 +80,19 @@ def test_each_slider_moves_by_arrow_keys_and_python_follows(bench):
     assert bench.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 3, "no key reached a shortcut"
 
 
+def test_a_bench_opens_as_python_left_it(bench):
+    for _ in range(4):
+        source = "from helpers.explorer import ConvolutionBench\n"
+        source += "bench = ConvolutionBench(input_size=12, kernel_size=5, stride=2)\nbench.step = 7\nbench"
+        bench.evaluate(
+            "(source) => jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(source)", source
+        )
+        lab.run_all(bench)
+        step = slider(bench, "step")
+        assert (step.get_attribute("aria-valuenow"), step.get_attribute("aria-valuemax")) == ("7.0", "15.0")
+        assert bench.inner_text(".bench-status").startswith("Step 7:")
+
+
 def test_no_slider_passes_the_last_window_that_fits(bench):
     press(bench, "kernel_size", *["ArrowRight"] * 8)
     press(bench, "dilation", *["ArrowRight"] * 3)

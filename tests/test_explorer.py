@@ -52,7 +52,8 @@ def test_sliders_end_where_a_window_would_no_longer_fit():
             assert set(range(slider.min, slider.max + 1)) == allowed
             assert slider.value == settings[name] == getattr(bench, name)
             assert (slider.min, slider.max) == tuple(getattr(bench._view, f"{name}_{end}") for end in ("min", "max"))
-        assert bench._sliders["step"].max == len(bench.output) ** 2 - 1 == bench._view.step_max
+        assert bench._sliders["step"].max == len(bench.output) ** 2 - 1 == bench._view.step_max == bench._play.max
+        assert bench._sliders["step"].value == bench.step == bench._play.value
 
 
 @pytest.mark.parametrize("settings", [s for s in ALL if not fits(s)][::5])
