@@ -147,10 +147,7 @@ class ConvolutionBench(widgets.VBox):
 
     @input.setter
     def input(self, values: Sequence) -> None:
-        pixels = _square("input", values, *RANGES["input_size"])
-        self.set(input_size=len(pixels))
-        self._view.pixels = _canvas(LARGEST_INPUT, pixels)
-        self._choose("input", OWN)
+        self._own("input", "pixels", values)
 
     @property
     def kernel(self) -> torch.Tensor:
@@ -161,10 +158,7 @@ class ConvolutionBench(widgets.VBox):
 
     @kernel.setter
     def kernel(self, values: Sequence) -> None:
-        weights = _square("kernel", values, *RANGES["kernel_size"])
-        self.set(kernel_size=len(weights))
-        self._view.weights = _canvas(LARGEST_KERNEL, weights)
-        self._choose("kernel", OWN)
+        self._own("kernel", "weights", values)
 
     @property
     def output(self) -> torch.Tensor:
@@ -186,6 +180,13 @@ class ConvolutionBench(widgets.VBox):
         still = figures.sliding_window(self.input, self.kernel, self.output, self.settings, self.step)
         data, metadata = still._repr_mimebundle_()
         return super()._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
+
+    def _own(self, part: str, trait: str, values: Sequence) -> None:
+        smallest, largest = RANGES[f"{part}_size"]
+        numbers = _square(part, values, smallest, largest)
+        self.set(**{f"{part}_size": len(numbers)})
+        setattr(self._view, trait, _canvas(largest, numbers))
+        self._choose(part, OWN)
 
     def _choose(self, part: str, name: str) -> None:
         names = self._names[part]

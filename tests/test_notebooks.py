@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -191,9 +193,6 @@ def test_a_lower_room_of_helpers_never_imports_a_higher_one():
 
 
 def test_code_is_in_one_style():
-    import subprocess
-    import sys
-
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, str(ROOT)], capture_output=True, text=True, check=False
