@@ -28,6 +28,25 @@ def output_size(input_size: int, kernel_size: int, stride: int = 1, padding: int
     return (padded - span) // stride + 1
 
 
+def pooled_size(
+    input_size: int, kernel_size: int, stride: int | None = None, padding: int = 0, ceil_mode: bool = False
+) -> int:
+    """Return how many pooling windows stand along one side; the stride is the kernel_size where none is given.
+
+    With `ceil_mode` one more window stands in what is left over, unless it would start in the padding at the end.
+    Raises ValueError where no window fits or more than half of one could be padding.
+    See https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
+    """
+    stride = kernel_size if stride is None else stride
+    size = output_size(input_size, kernel_size, stride, padding)
+    if 2 * padding > kernel_size:
+        raise ValueError(
+            f"padding {padding} is more than half of kernel_size {kernel_size}: use {kernel_size // 2} or less."
+        )
+    left_over = (input_size + 2 * padding - kernel_size) % stride
+    return size + (ceil_mode and left_over > 0 and size * stride < input_size + padding)
+
+
 def window_span(kernel_size: int, dilation: int = 1) -> int:
     """Return d(k − 1) + 1, the pixels from the first to the last that one window reads."""
     check_whole("kernel_size", kernel_size)

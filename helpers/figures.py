@@ -66,53 +66,57 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
     return Picture(figure, f"Tables of numbers. {words}.")
 
 
-def sliding_window(
-    picture: torch.Tensor, kernel: torch.Tensor, output: torch.Tensor, settings: dict, step: int
-) -> Picture:
-    """Draw a bench as it stands: the padded n×n input and its window, the kernel, the products, the output."""
-    stride, padding, dilation = settings["stride"], settings["padding"], settings["dilation"]
-    padded = torch.nn.functional.pad(picture, (padding,) * 4)
+def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -> Picture:
+    """Draw a bench as it stands: boards by name, the padded "input" first, "output" among them (nan: no number)."""
+    n, stride, padding = settings["input_size"], settings["stride"], settings["padding"]
+    dilation = settings.get("dilation", 1)
+    output = panels["output"]
     row, column = divmod(step, len(output))
-    span = arithmetic.window_span(len(kernel), dilation)
-    top, left = row * stride, column * stride
-    products = padded[top : top + span : dilation, left : left + span : dilation] * kernel
-    panels = {"padded input" if padding else "input": padded, "kernel": kernel, "products": products, "output": output}
+    span = arithmetic.window_span(settings["kernel_size"], dilation)
+    # What the window reads along one side, beyond the edge too, where ceil_mode lets it stand there.
+    reads = {i * stride + tap for i in range(len(output)) for tap in range(0, span, dilation)}
     figure = Figure(figsize=(12.5, 4))
-    axes = figure.subplots(1, 4, width_ratios=[3, 1.6, 1.6, 3])
-    for axis, (name, values) in zip(axes, panels.items(), strict=True):
-        _numbers(axis, f"{name} {_size(values)}", values)
-    _hatch(axes[0], len(picture), padding, arithmetic.pixels_read(**settings))
-    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), span, span, fill=False, edgecolor=VERMILION, lw=3))
-    axes[3].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, lw=3))
-    total = f"{float(products.sum()):.4g}"
+    large = "input", "output", "gradient"
+    axes = figure.subplots(1, 4, width_ratios=[3 if name in large else 1.6 for name in panels])
+    for axis, (name, board) in zip(axes, panels.items(), strict=True):
+        _numbers(axis, f"{'padded ' if padding and name == 'input' else ''}{name} {_size(board)}", board)
+        if name in ("input", "gradient"):
+            _hatch(axis, n, padding, reads)
+            _frame(axis, row * stride, column * stride, span)
+        if name == "output":
+            _frame(axis, row, column, 1)
     words = ", ".join(f"{name} {value}" for name, value in settings.items())
-    figure.suptitle(f"{words}: output size {len(output)}; output[{row}, {column}] = {total}", fontsize=11)
-    size = f"{len(output)}×{len(output)}"
-    return Picture(
-        figure, f"The bench with {words}. Output {size}; the window at output[{row}, {column}] gives {total}."
-    )
+    result = f"output[{row}, {column}] = {_short(output[row, column])}"
+    figure.suptitle(f"{words}: output size {len(output)}; {result}", fontsize=11)
+    return Picture(figure, f"The bench with {words}. Output {_size(output)}; {result}.")
 
 
-def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
-    """Mark the padding's zeros with strokes and the pixels that no window reads with crosses."""
-    for row, column in product(range(-padding, size + padding), repeat=2):
-        inside = 0 <= row < size and 0 <= column < size
-        if not inside or row not in read or column not in read:
-            corner = column + padding - 0.5, row + padding - 0.5
-            axis.add_patch(Rectangle(corner, 1, 1, fill=False, hatch="xxx" if inside else "//", edgecolor="0.7", lw=0))
+def _frame(axis: Axes, row: int, column: int, span: int) -> None:
+    axis.add_patch(Rectangle((column - 0.5, row - 0.5), span, span, fill=False, edgecolor=VERMILION, lw=3))
+
+
+def _hatch(axis: Axes, size: int, padding: int, read: set[int]) -> None:
+    """Mark the padding with strokes and the pixels that no window reads with crosses; counts start at the padding."""
+    for row, column in product(range(size + 2 * padding), repeat=2):
+        inside = all(padding <= place < size + padding for place in (row, column))
+        if not inside or not {row, column} <= read:
+            mark = {"hatch": "xxx" if inside else "//", "edgecolor": "0.7", "fill": False, "lw": 0}
+            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **mark))
 
 
 def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:
-    largest = float(values.abs().max()) or 1.0
+    largest = float(values.nan_to_num().abs().max()) or 1.0
     axis.imshow(values.numpy(), cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
     for row, column in product(*map(range, values.shape)):
-        axis.text(column, row, _short(values[row, column]), ha="center", va="center", fontsize=8)
+        axis.text(
+            column, row, _short(values[row, column]), ha="center", va="center", fontsize=8 if len(values) < 10 else 6
+        )
     axis.set_title(title, fontsize=10)
     axis.set(xticks=[], yticks=[])
 
 
 def _short(value: torch.Tensor) -> str:
-    return f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
+    return "" if value.isnan() else f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
 
 
 def _rows(values: torch.Tensor) -> str:

@@ -54,6 +54,26 @@ def test_pixels_read_are_those_with_a_gradient(setting):
     assert arithmetic.pixels_read(**setting) == image.grad[0, 0].nonzero().flatten().tolist()
 
 
+POOLING = {**SETTINGS, "stride": st.none() | st.integers(-1, 8), "ceil_mode": st.booleans()}
+del POOLING["dilation"]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.fixed_dictionaries(POOLING))
+@example({"input_size": 3, "kernel_size": 2, "stride": 3, "padding": 0, "ceil_mode": True})
+def test_pooled_size_is_torchs_or_both_refuse(setting):
+    n, how = setting.pop("input_size"), dict(setting)
+    try:
+        truth = {len(pool(torch.zeros(1, n, n), **how)[0]) for pool in (F.max_pool2d, F.avg_pool2d)}
+    except RuntimeError:
+        truth = None
+    if truth is None or n == 0 or setting["kernel_size"] > n + 2 * setting["padding"]:
+        with pytest.raises(ValueError):  # also where torch's ceil_mode lets a window stand that does not fit
+            arithmetic.pooled_size(n, **setting)
+    else:
+        assert truth == {arithmetic.pooled_size(n, **setting)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

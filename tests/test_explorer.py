@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from helpers import arithmetic, presets
-from helpers.explorer import RANGES, ConvolutionBench
+from helpers.explorer import RANGES, ConvolutionBench, PoolingBench
 
 
 def fits(settings):
@@ -23,9 +23,54 @@ ALL = [dict(zip(RANGES, v, strict=True)) for v in product(*(range(a, b + 1) for 
 REACHABLE = [settings for settings in ALL if fits(settings)]
 
 
+def torch_pools(settings):
+    """Say whether torch takes the setting, leaving a larger last window aside."""
+    how = {name: settings[name] for name in ("kernel_size", "stride", "padding")}
+    try:
+        return F.max_pool2d(torch.zeros(1, *[settings["input_size"]] * 2), **how).numel() > 0
+    except RuntimeError:
+        return False
+
+
+POOLING_RANGES = PoolingBench.ranges
+ALL_POOLING = [
+    dict(zip(POOLING_RANGES, v, strict=True)) for v in product(*(range(a, b + 1) for a, b in POOLING_RANGES.values()))
+]
+SIZES = [settings for settings in ALL_POOLING if torch_pools(settings)]
+POOLINGS = [
+    settings | {"mode": mode, "ceil_mode": ceil, "count_include_pad": zeros}
+    for settings in SIZES
+    for mode, ceil, zeros in product(("max", "average"), (False, True), (True, False))
+]
+
+
+def pooled(settings, picture, sent_back=None):
+    """Return torch's output and autograd's gradient, where every output sends back 1 unless told otherwise."""
+    how = {name: settings[name] for name in ("kernel_size", "stride", "padding", "ceil_mode")}
+    picture = picture.clone().requires_grad_()
+    if settings["mode"] == "max":
+        output = F.max_pool2d(picture[None, None], **how)[0, 0]
+    else:
+        output = F.avg_pool2d(picture[None, None], **how, count_include_pad=settings["count_include_pad"])[0, 0]
+    output.backward(torch.ones_like(output) if sent_back is None else sent_back)
+    return output.detach(), picture.grad
+
+
+def put(bench, settings):
+    settings = dict(settings)
+    bench.mode = settings.pop("mode")
+    bench.set(**settings)
+
+
 def state(bench):
     sliders = {name: (slider.min, slider.value, slider.max) for name, slider in bench._sliders.items()}
-    return sliders, bench._view.get_state(), bench.input.tolist(), bench.kernel.tolist()
+    boxes = {name: box.value for name, box in bench._boxes.items()}
+    return (
+        sliders,
+        boxes,
+        bench._view.get_state(),
+        [values.nan_to_num().tolist() for values in bench._panels().values()],
+    )
 
 
 def test_output_and_code_are_torchs_for_every_reachable_setting():
@@ -40,6 +85,38 @@ def test_output_and_code_are_torchs_for_every_reachable_setting():
         assert torch.equal(bench.output, truth[0, 0])
         assert torch.equal(layer(bench.input[None, None]), truth)
         assert len(bench.output) == arithmetic.output_size(**settings)
+
+
+def test_pooling_and_its_gradient_are_torchs_for_every_reachable_setting():
+    bench = PoolingBench("random")
+    for settings in POOLINGS:
+        put(bench, settings)
+        output, gradient = pooled(settings, bench.input)
+        assert torch.equal(bench.output, output) and torch.equal(bench.gradient, gradient)
+        assert torch.equal(eval(bench.code, {"nn": nn})(bench.input[None, None])[0, 0], output)
+        assert len(output) == arithmetic.pooled_size(**{k: settings[k] for k in (*POOLING_RANGES, "ceil_mode")})
+
+
+def test_pooling_sliders_end_where_torch_would_refuse():
+    bench = PoolingBench()
+    reachable = {tuple(settings.values()) for settings in SIZES}
+    for settings in POOLINGS[::13]:
+        put(bench, settings)
+        sizes = {name: settings[name] for name in POOLING_RANGES}
+        for name, (low, high) in POOLING_RANGES.items():
+            slider = bench._sliders[name]
+            allowed = {value for value in range(low, high + 1) if tuple((sizes | {name: value}).values()) in reachable}
+            assert set(range(slider.min, slider.max + 1)) == allowed, (name, settings)
+        assert bench._boxes["ceil_mode"].value == settings["ceil_mode"]
+        assert bench._sliders["step"].max == len(bench.output) ** 2 - 1
+        assert bench._panels()["input"].shape == bench._panels()["gradient"].shape
+
+
+def test_a_tie_sends_all_to_the_first_and_overlaps_add_up():
+    bench = PoolingBench(torch.ones(3, 3), kernel_size=2, stride=1)
+    assert bench.gradient.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    bench.input = [[0, 0, 0], [0, 5, 0], [0, 0, 0]]
+    assert bench.gradient[1, 1] == 4
 
 
 def test_sliders_end_where_a_window_would_no_longer_fit():
@@ -65,6 +142,15 @@ def test_a_window_that_does_not_fit_is_refused_and_nothing_changes(settings):
     assert state(bench) == before
 
 
+@pytest.mark.parametrize("settings", [s for s in ALL_POOLING if s not in SIZES][::7])
+def test_a_pooling_that_torch_refuses_is_refused_and_nothing_changes(settings):
+    bench = PoolingBench(ceil_mode=True)
+    before = state(bench)
+    with pytest.raises(ValueError, match=r"does not fit|more than half of kernel_size"):
+        bench.set(**settings)
+    assert state(bench) == before
+
+
 BAD = [
     ("kernel_size", 0),
     ("kernel_size", 8),
@@ -80,7 +166,7 @@ BAD = [
     ("kernel", [[1, 2, 3]]),
     ("kernel", torch.zeros(8, 8)),
     ("kernel", [[float("nan")]]),
-    ("kernel", "Sobel"),
+    ("kernel", None),
     ("input", torch.zeros(2, 2)),
     ("input", torch.zeros(13, 13)),
     ("input", None),
@@ -103,6 +189,33 @@ def test_unknown_names_are_answered_with_the_known_ones():
         ConvolutionBench("cat")
     with pytest.raises(ValueError, match="no setting 'strides'; it has input_size, kernel_size"):
         ConvolutionBench(strides=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("mode", "mean", "There is no mode called 'mean'; choose one of max, average."),
+        ("mode", 3, "There is no mode called 3; choose one of max, average."),
+        ("ceil_mode", 1, "ceil_mode must be True or False, not 1."),
+        ("padding", 2, "padding 2 is more than half of kernel_size 2: use 1 or less."),
+        ("input", [[1]], "input must be a square of numbers up to a million"),
+    ],
+)
+def test_bad_values_for_pooling_get_one_sentence_and_change_nothing(name, value, sentence):
+    bench = PoolingBench()
+    before = state(bench)
+    with pytest.raises(ValueError) as caught:
+        setattr(bench, name, value)
+    assert str(caught.value).startswith(sentence) and str(caught.value).endswith(".")
+    assert state(bench) == before
+    with pytest.raises(AttributeError, match="no 'dilation' to set; it has input_size, kernel_size, stride, padding, "):
+        bench.dilation = 2
+
+
+def test_names_can_be_set_as_well_as_numbers():
+    bench = ConvolutionBench()
+    bench.input, bench.kernel = "ramp", "identity"
+    assert torch.equal(bench.output, bench.input[1:-1, 1:-1])
 
 
 def test_own_numbers_are_kept_and_used():
@@ -155,10 +268,17 @@ def test_a_still_picture_and_words_come_with_the_bench():
     )
 
 
+def test_a_still_picture_of_pooling_says_what_was_chosen():
+    bench = PoolingBench(mode="average", kernel_size=3, padding=1, stride=3, ceil_mode=True)
+    data, metadata = bench._repr_mimebundle_()
+    assert data["text/plain"].startswith("PoolingBench(mode='average', input_size=8, kernel_size=3")
+    assert "mode average" in metadata["image/png"]["alt"] and "Output 3×3" in metadata["image/png"]["alt"]
+
+
 def test_every_control_has_a_name_and_a_tip():
-    bench = ConvolutionBench()
-    for control in [*bench._sliders.values(), *bench._choices.values()]:
-        assert control.description and control.tooltip
+    for bench in (ConvolutionBench(), PoolingBench()):
+        for control in [*bench._sliders.values(), *bench._choices.values(), *bench._boxes.values()]:
+            assert control.description and control.tooltip
 
 
 def test_the_digit_is_scikit_learns():

@@ -1,14 +1,15 @@
 """What the page shows, number by number, against torch, over every setting that can be reached."""
 
 import json
+import re
 
 import pytest
 import torch
 import torch.nn.functional as F
-from test_explorer import ALL, REACHABLE, fits
+from test_explorer import ALL, POOLING_RANGES, POOLINGS, REACHABLE, fits, pooled, put
 
 from helpers import arithmetic
-from helpers.explorer import HERE, RANGES, ConvolutionBench
+from helpers.explorer import HERE, RANGES, STYLE, ConvolutionBench, PoolingBench
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +31,7 @@ class Model {
 # Sets one setting after the other and reads back every number and line that the page then shows.
 WALK = """async (walk) => {
   const table = (name) => [...document.querySelectorAll(`[aria-label^="${name}"] [role=row]`)].map((row) =>
-    [...row.children].map((cell) => [cell.textContent, +cell.title, cell.classList.contains("negative")]));
+    [...row.children].map((cell) => [cell.textContent, cell.title, cell.classList.contains("negative")]));
   const places = (name, mark) => [...document.querySelectorAll(`[aria-label^="${name}"] .${mark}`)].map((cell) =>
     [+cell.dataset.row, +cell.dataset.column]);
   const text = (name) => document.querySelector(`.bench-${name}`).textContent;
@@ -38,51 +39,72 @@ WALK = """async (walk) => {
   for (const settings of walk) {
     for (const [name, value] of Object.entries(settings)) model.set(name, value);
     await Promise.resolve();
-    shown.push({ input: table("Input"), kernel: table("Kernel"), products: table("Products"), output: table("Output"),
-      formula: text("formula"), unread: text("unread"), code: document.querySelector(".bench code").textContent,
+    const boards = [...document.querySelectorAll("[role=grid]")].map((board) => board.getAttribute("aria-label"));
+    shown.push({ ...Object.fromEntries(boards.map((name) => [name.split(" with ")[0], table(name)])),
+      pixels: places("Input", "pixel"), formula: text("formula"), unread: text("unread"),
+      code: document.querySelector(".bench code").textContent,
       taps: places("Input", "tap"), pads: places("Input", "pad"), current: places("Output", "current"),
       frame: ["top", "left", "width", "height"].map((part) =>
         parseFloat(document.querySelector(".bench-frame").style[part])),
       status: text("status"), sum: text("sum"), crossed: document.querySelectorAll(".bench-grid .unread").length });
   }
-  return shown;
+  return JSON.stringify(shown);
 }"""
 
 
-@pytest.fixture(scope="module")
-def page(browser):
-    """Give a page with the bench's own script and style, and a model in place of the widget's."""
+def open_bench(browser, view):
+    """Give a page with a bench's own script and style, and a model in place of the widget's."""
     page = browser.new_page()
-    state = {
-        key: value for key, value in ConvolutionBench("random", "random")._view.get_state().items() if key[0] != "_"
-    }
-    script, style = (HERE / f"explorer.{kind}" for kind in ("js", "css"))
+    state = {key: value for key, value in view.get_state().items() if key[0] != "_"}
     page.route(
         "http://bench/", lambda route: route.fulfill(body="<!doctype html><body></body>", content_type="text/html")
     )
-    page.route("http://bench/explorer.js", lambda route: route.fulfill(path=script, content_type="text/javascript"))
+    page.route("http://bench/bench.js", lambda route: route.fulfill(body=view._esm, content_type="text/javascript"))
     page.goto("http://bench/")
-    page.add_style_tag(path=style)
+    page.add_style_tag(path=STYLE)
     page.add_script_tag(
         type="module",
         content=f"{MODEL} window.model = new Model({json.dumps(state)});"
-        "const { default: widget } = await import('http://bench/explorer.js');"
+        "const { default: widget } = await import('http://bench/bench.js');"
         "window.clean = widget.render({ model, el: document.body.appendChild(document.createElement('div')) });"
         "window.ready = true;",
     )
     page.wait_for_function("window.ready")
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    page = open_bench(browser, ConvolutionBench("random", "random")._view)
     yield page
     page.close()
 
 
+@pytest.fixture(scope="module")
+def pooling_page(browser):
+    page = open_bench(browser, PoolingBench("random")._view)
+    yield page
+    page.close()
+
+
+def walked(page, settings):
+    """Return what the page shows of each setting; as one text, since Playwright is slow with many small values."""
+    return json.loads(page.evaluate(WALK, settings))
+
+
+def exact_values(table):
+    return torch.tensor([[float(exact) for _, exact, _ in row] for row in table], dtype=torch.float64)
+
+
 def numbers(table):
     """Check that each cell's text is its exact value rounded, and return the exact values."""
-    for text, exact, negative in (cell for row in table for cell in row):
+    for text, title, negative in (cell for row in table for cell in row):
+        exact = float(title)
         decimals = len(text.partition(".")[2])
         assert negative == (exact < 0)
         assert (text == "0") == (exact == 0)
         assert abs(float(text.replace("≈", "")) - exact) <= 0.5 * 10**-decimals + 1e-9, (text, exact)
-    return torch.tensor([[exact for _, exact, _ in row] for row in table], dtype=torch.float64)
+    return exact_values(table)
 
 
 def test_every_reachable_setting_shows_torchs_numbers(page):
@@ -91,9 +113,7 @@ def test_every_reachable_setting_shows_torchs_numbers(page):
     walk = [settings | {"step": step} for settings, step in zip(REACHABLE, steps, strict=True)]
     assert len(walk) > 2500
     for start in range(0, len(walk), 250):
-        for settings, shown in zip(
-            walk[start : start + 250], page.evaluate(WALK, walk[start : start + 250]), strict=True
-        ):
+        for settings, shown in zip(walk[start : start + 250], walked(page, walk[start : start + 250]), strict=True):
             check_shown(bench, settings, shown)
 
 
@@ -105,7 +125,12 @@ def check_shown(bench, settings, shown):
     padded = F.pad(bench.input, (padding,) * 4)
     windows = F.unfold(padded[None, None], settings["kernel_size"], settings["dilation"], 0, settings["stride"])
     products = windows[0, :, step].reshape(bench.kernel.shape) * bench.kernel
-    for name, truth in {"input": padded, "kernel": bench.kernel, "products": products, "output": output}.items():
+    for name, truth in {
+        "Input": padded,
+        "Kernel": bench.kernel,
+        "Products under the window": products,
+        "Output": output,
+    }.items():
         values = numbers(shown[name])
         assert values.shape == truth.shape and torch.allclose(values, truth, atol=1e-9), (name, settings)
     read = len(arithmetic.pixels_read(**settings)) ** 2
@@ -127,6 +152,62 @@ def check_shown(bench, settings, shown):
     assert shown["status"].startswith(f"Step {step}: output[{row}, {column}] = ")
     for text in (shown["status"], shown["sum"]):
         assert float(text.rpartition("= ")[2]) == pytest.approx(float(output[row, column]), abs=1e-4)
+
+
+def test_every_reachable_pooling_shows_torchs_numbers_and_gradients(pooling_page):
+    bench, full = PoolingBench("random"), PoolingBench("random", input_size=12).input
+    steps = [
+        number % arithmetic.pooled_size(**{k: settings[k] for k in (*POOLING_RANGES, "ceil_mode")}) ** 2
+        for number, settings in enumerate(POOLINGS)
+    ]
+    assert len(POOLINGS) > 4000
+    for start in range(0, len(POOLINGS), 250):
+        part = POOLINGS[start : start + 250]
+        walk = [
+            settings | {"mode_index": int(settings["mode"] == "average"), "step": step}
+            for settings, step in zip(part, steps[start:], strict=False)
+        ]
+        for settings, shown in zip(walk, walked(pooling_page, walk), strict=True):
+            check_pooling(bench, full, settings, shown)
+
+
+def check_pooling(bench, full, settings, shown):
+    """Compare values, gradients, places and words; nan and −∞ stand where there is no number."""
+    n, k, s, p = (settings[name] for name in POOLING_RANGES)
+    picture = full[:n, :n]
+    output, gradient = pooled(settings, picture)
+    assert torch.allclose(numbers(shown["Output"]), output, atol=1e-9), settings
+    places = [tuple(place) for place in shown["pixels"]]
+    assert places == [(i + p, j + p) for i in range(n) for j in range(n)]
+    at = tuple(zip(*places, strict=True))
+    for board, truth in (("Input", picture), ("Gradient of the input", gradient)):
+        values = exact_values(shown[board])
+        assert torch.allclose(values[at].reshape(n, n), truth, atol=1e-9), (board, settings)
+    row, column = divmod(settings["step"], len(output))
+    assert shown["current"] == [[row, column]]
+    # What one output alone sends back is what the small board shows.
+    alone = torch.zeros_like(output)
+    alone[row, column] = 1
+    back = F.pad(pooled(settings, picture, alone)[1], (p, p + k + s) * 2)
+    shares = exact_values(shown["Gradient of the window"])
+    real = F.pad(torch.ones(n, n), (p, p + k + s) * 2)
+    window = slice(row * s, row * s + k), slice(column * s, column * s + k)
+    assert torch.allclose(shares * real[window], back[window], atol=1e-9), settings
+    assert shown["code"] == code(bench, settings)
+    assert re.search(rf"= {len(output)}(,|$)", shown["formula"])
+    for text in (shown["status"], shown["sum"].partition(". ")[0]):
+        assert float(text.rpartition("= ")[2]) == pytest.approx(float(output[row, column]), abs=1e-4)
+    unread = n * n - len(seen(n, k, s, p, len(output))) ** 2
+    assert shown["crossed"] == unread and f" {unread} of {n * n} input pixels" in shown["unread"]
+
+
+def code(bench, settings):
+    put(bench, {name: settings[name] for name in (*POOLING_RANGES, "mode", "ceil_mode", "count_include_pad")})
+    return bench.code
+
+
+def seen(n, k, s, p, out):
+    return {place * s + tap - p for place in range(out) for tap in range(k)} & set(range(n))
 
 
 def test_limits_that_the_page_tells_the_sliders_are_pythons(page):

@@ -1,0 +1,214 @@
+// Tables of numbers that answer to keys, and what else the benches share. Each bench's script follows this one.
+
+const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/; // 1,000 could be one or a thousand, so it is neither
+const SMALLEST_CELL = 16.5; // pixels, for numbers that can be read
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+const total = (matrix) => matrix.flat().reduce((sum, value) => sum + value, 0);
+const crop = (matrix, size) => matrix.slice(0, size).map((row) => row.slice(0, size));
+const square = (size, make) => Array.from({ length: size }, (_, i) => Array.from({ length: size }, (_, j) => make(i, j)));
+const largest = (matrix) => Math.max(1e-9, ...matrix.flat().filter(Number.isFinite).map(Math.abs));
+const number = (value, decimals) => (Number.isFinite(value) ? String(+value.toFixed(decimals) + 0) : value < 0 ? "−∞" : "");
+const brief = (value, decimals) => (value !== 0 && +value.toFixed(decimals) === 0 ? "≈0" : number(value, decimals));
+const decimalsFor = (columns) => (columns <= 8 ? 2 : columns <= 12 ? 1 : 0);
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+function node(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the focus or pointer is.
+class Grid {
+  constructor(label, { largestCell = 44, visit, edit } = {}) {
+    this.element = node("div", { role: "grid", "aria-label": label, class: "bench-grid" });
+    this.title = node("h4");
+    this.panel = node("div", { class: "bench-panel" }, this.title, node("div", { class: "bench-board" }, this.element));
+    this.side = 300;
+    this.longest = 1;
+    Object.assign(this, { largestCell, visit, edit });
+    this.frame = this.element.appendChild(node("div", { class: "bench-frame", "aria-hidden": "true" }));
+    this.rows = [];
+    this.cells = [];
+    this.element.addEventListener("focusin", (event) => this.#at(event.target, (row, column) => this.#enter(row, column)));
+    this.element.addEventListener("pointerover", (event) => this.#at(event.target, (row, column) => visit?.(row, column)));
+    this.element.addEventListener("click", (event) => this.#at(event.target, (row, column) => this.#open(row, column)));
+    this.element.addEventListener("keydown", (event) => this.#at(event.target, (row, column) => this.#key(event, row, column)));
+  }
+
+  // Cells that stay are kept: making new ones is what costs time.
+  #resize(size) {
+    if (this.cells.length === size) return;
+    this.lostFocus = this.element.contains(document.activeElement);
+    for (const row of this.rows.splice(size)) row.remove();
+    while (this.rows.length < size) this.rows.push(this.element.insertBefore(node("div", { role: "row" }), this.frame));
+    this.cells = this.rows.map((line, row) => {
+      while (line.childElementCount > size) line.lastChild.remove();
+      for (let column = line.childElementCount; column < size; column++)
+        line.append(node("div", { role: "gridcell", tabindex: -1, "data-row": row, "data-column": column }));
+      return [...line.children];
+    });
+    this.fit(this.side);
+    if (!this.stop?.isConnected) this.select(0, 0);
+    this.lostFocus &&= !this.element.contains(document.activeElement);
+  }
+
+  // Give the focus back where its cell has gone.
+  settle() {
+    if (this.lostFocus) this.stop.focus({ preventScroll: true });
+    this.lostFocus = false;
+  }
+
+  // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units of the container
+  // in the style sheet would have the browser style every cell anew for each changed number.
+  fit(side) {
+    this.side = side;
+    const board = Math.max(side, SMALLEST_CELL * this.cells.length);
+    const cell = Math.min(board / this.cells.length, this.largestCell);
+    const track = `repeat(${this.cells.length}, ${cell}px)`;
+    this.element.style.gridTemplate = `${track} / ${track}`;
+    this.element.style.fontSize = `${Math.min(cell * 0.55, (cell - 3) / (0.64 * this.longest), 14).toFixed(1)}px`;
+    this.panel.style.setProperty("--side", `${board}px`);
+  }
+
+  // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 … 1), and its classes.
+  draw(title, size, paint) {
+    if (this.title.textContent !== title) this.#cancel(); // the cell that is edited stands for another number now
+    write(this.title, title);
+    this.#resize(size);
+    let longest = 2;
+    this.cells.forEach((line, row) => line.forEach((cell, column) => {
+      const { text, exact, shade = 0, classes = "" } = paint(row, column);
+      longest = Math.max(longest, text.length);
+      cell.shown = text;
+      if (cell !== this.editing) write(cell, text);
+      if (cell.title !== exact) cell.title = exact;
+      const name = `${classes} ${shade < 0 ? "negative" : "positive"} shade${Math.round(Math.abs(shade) * 8)}`.trim();
+      if (cell.className !== name) cell.className = name;
+    }));
+    if (longest === this.longest) return;
+    this.longest = longest;
+    this.fit(this.side);
+  }
+
+  // The same for a square of numbers, shaded by their size.
+  numbers(title, values, classes = () => "") {
+    const scale = largest(values), decimals = decimalsFor(values.length);
+    this.draw(title, values.length, (i, j) => {
+      const value = values[i][j], finite = Number.isFinite(value);
+      return { text: brief(value, decimals), exact: String(value), shade: finite ? value / scale : 0, classes: classes(i, j) };
+    });
+  }
+
+  enclose(row, column, span) {
+    const part = (cells) => `${(cells / this.cells.length) * 100}%`;
+    const place = `top: ${part(row)}; left: ${part(column)}; width: ${part(span)}; height: ${part(span)}`;
+    if (this.frame.getAttribute("style") !== place) this.frame.setAttribute("style", place);
+  }
+
+  select(row, column) {
+    if (this.stop === this.cells[row][column]) return;
+    this.stop?.setAttribute("tabindex", -1);
+    this.stop?.removeAttribute("aria-selected");
+    this.stop = this.cells[row][column];
+    this.stop.tabIndex = 0;
+    this.stop.setAttribute("aria-selected", "true");
+  }
+
+  #at(target, act) {
+    const cell = target.closest("[data-row]");
+    if (cell) act(+cell.dataset.row, +cell.dataset.column);
+  }
+
+  #enter(row, column) {
+    this.select(row, column);
+    this.visit?.(row, column);
+  }
+
+  #key(event, row, column) {
+    if (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in ARROWS) {
+      const [down, right] = ARROWS[event.key];
+      this.cells[row + down]?.[column + right]?.focus();
+    } else if (event.key === "Home") this.cells[row][0].focus();
+    else if (event.key === "End") this.cells[row].at(-1).focus();
+    else if (this.edit && ((event.key === "Enter" && !event.shiftKey) || /^[-+.\d]$/.test(event.key)))
+      this.#open(row, column, event.key === "Enter" ? undefined : event.key);
+    else return;
+    event.preventDefault();
+  }
+
+  #cancel() {
+    const cell = this.editing;
+    this.editing = undefined;
+    if (cell) write(cell, cell.shown);
+  }
+
+  // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old one.
+  #open(row, column, typed) {
+    const cell = this.cells[row][column];
+    const before = this.edit?.value(row, column);
+    if (before === undefined || cell === this.editing) return;
+    const field = node("input", { inputmode: "decimal", "aria-label": `new value, row ${row}, column ${column}` });
+    const start = String(before);
+    field.value = typed ?? start;
+    const close = (keep) => {
+      if (this.editing !== cell) return;
+      this.#cancel();
+      const text = field.value.trim();
+      if (keep && text !== start) this.edit.commit(row, column, text);
+    };
+    field.addEventListener("blur", () => close(true));
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault();
+      close(event.key === "Enter");
+      cell.focus();
+    });
+    this.editing = cell;
+    cell.replaceChildren(field);
+    field.focus();
+    if (typed === undefined) field.select();
+  }
+}
+
+// The line of Python that does the same, with a button that copies it.
+function codeLine(status) {
+  const code = node("code"), copy = node("button", { type: "button", class: "jupyter-button" }, "Copy");
+  copy.addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(code.textContent); write(status, "Copied."); }
+    catch { getSelection().selectAllChildren(code); write(status, "The line is selected: copy it with Ctrl+C or ⌘C."); }
+  });
+  return { line: node("p", { class: "bench-code" }, code, copy), code };
+}
+
+// Draw now, whenever one of the named values of the model changes, and fit the boards whenever the room does.
+// Returns what ends it. All the changes that one key press brings make one drawing.
+function live(model, el, names, draw, fit) {
+  // JupyterLab's single-key shortcuts must not act on keys that are meant for a cell of the bench.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.classList.add("bench");
+  let waiting = false;
+  const redraw = () => {
+    if (waiting) return;
+    waiting = true;
+    queueMicrotask(() => { waiting = false; draw(); });
+  };
+  const room = new ResizeObserver(([{ contentRect }]) => {
+    const between = (low, share, high) => Math.min(Math.max(share * contentRect.width, low), high);
+    if (contentRect.width) fit(between); // else it is hidden
+  });
+  names.forEach((name) => model.on(`change:${name}`, redraw));
+  draw();
+  room.observe(el);
+  return () => {
+    room.disconnect();
+    names.forEach((name) => model.off(`change:${name}`, redraw));
+  };
+}
