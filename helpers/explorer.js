@@ -114,6 +114,9 @@ function leftOver({ settings, out, inside }, reached) {
     `${n * n - [...reached].filter(inside).length ** 2} of ${n * n} input pixels are read by no window.`;
 }
 
+const fraction = (value) => brief(value, 2).replace(/^0[.]/, "."); // short enough for a small cell
+const plain = (classes) => classes.replace("pixel", "");
+
 function render({ model, el }) {
   let state = read(model), sharing;
   const pooling = state.settings.mode !== "convolution";
@@ -182,8 +185,8 @@ function render({ model, el }) {
     if (pooling) {
       const within = (i, j) => kind(top + i, left + j);
       values.numbers(`Window ${k}×${k}`, seen, within);
-      shares.numbers("Its gradient", weights, within);
-      gradient.numbers("Gradient, each output sends back 1", gradientOf(state), tapped);
+      shares.numbers("Its gradient", weights, (i, j) => plain(within(i, j)));
+      gradient.numbers("Gradient, each output sends back 1", gradientOf(state), (i, j) => plain(tapped(i, j)), fraction);
       gradient.enclose(...frame);
     } else {
       kernel.numbers(`Kernel ${k}×${k}`, weights);

@@ -73,7 +73,24 @@ def _setting(name: str) -> property:
     return property(lambda bench: bench.settings[name], lambda bench, value: bench.set(**{name: value}), doc=TIPS[name])
 
 
-class SlidingWindowBench(widgets.VBox):
+class Bench(widgets.VBox):
+    """Controls above a view that the browser draws, with a still picture for those who have no browser at hand."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(f"The bench has no {name!r} to set; it has {', '.join(self._settable())}.")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._told().items())})"
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        # The picture is for those who read without a kernel: GitHub, a printout.
+        data, metadata = self._still()._repr_mimebundle_()
+        return super()._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
+
+
+class SlidingWindowBench(Bench):
     """What the benches share: sliders, an input, a window that walks over it, and the output.
 
     `bench.stride = 2` moves the slider too; `bench.input` (n×n) takes any numbers. A setting with which no window
@@ -100,12 +117,6 @@ class SlidingWindowBench(widgets.VBox):
         self._boxes = {name: widgets.Checkbox(indent=False, **label(name)) for name in self.switches}
         self._choices = {part: widgets.Dropdown(options=names, **label(part)) for part, names in self._names.items()}
         super().__init__([self._controls(), self._view])
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not name.startswith("_") and not hasattr(type(self), name):
-            known = ", ".join([*self.ranges, *self.switches, "step", *self._names])
-            raise AttributeError(f"The bench has no {name!r} to set; it has {known}.")
-        super().__setattr__(name, value)
 
     @property
     def settings(self) -> dict[str, int | bool]:
@@ -179,17 +190,14 @@ class SlidingWindowBench(widgets.VBox):
     def input(self, values: str | Sequence) -> None:
         self._choose("input", values, "pixels")
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._told().items())})"
-
     def _told(self) -> dict[str, object]:
         return self.settings
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
-        # The picture is for those who read without a kernel: GitHub, a printout.
-        still = figures.sliding_window(self._panels(), self._told(), self.step)
-        data, metadata = still._repr_mimebundle_()
-        return super()._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
+    def _settable(self) -> list[str]:
+        return [*self.settings, "step", *self._names]
+
+    def _still(self) -> figures.Picture:
+        return figures.sliding_window(self._panels(), self._told(), self.step)
 
     def _choose(self, part: str, chosen: str | Sequence, trait: str | None = None) -> None:
         """Take one of the names in a list, or, where the trait can hold them, numbers of the student's own."""

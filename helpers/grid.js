@@ -98,11 +98,11 @@ class Grid {
   }
 
   // The same for a square of numbers, shaded by their size.
-  numbers(title, values, classes = () => "") {
-    const scale = largest(values), decimals = decimalsFor(values.length);
+  numbers(title, values, classes = () => "", text = (value) => brief(value, decimalsFor(values.length))) {
+    const scale = largest(values);
     this.draw(title, values.length, (i, j) => {
       const value = values[i][j], finite = Number.isFinite(value);
-      return { text: brief(value, decimals), exact: String(value), shade: finite ? value / scale : 0, classes: classes(i, j) };
+      return { text: text(value), exact: String(value), shade: finite ? value / scale : 0, classes: classes(i, j) };
     });
   }
 
