@@ -22,8 +22,8 @@ def output_size(input_size: int, kernel_size: int, stride: int = 1, padding: int
     padded = input_size + 2 * padding
     if span > padded:
         raise ValueError(
-            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does not fit into {padded} pixels "
-            f"(input_size {input_size}, padding {padding}): use a smaller window, or {span - padded} more pixels."
+            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does not fit into {_pixels(padded)} "
+            f"(input_size {input_size}, padding {padding}): use a smaller window, or {_pixels(span - padded)} more."
         )
     return (padded - span) // stride + 1
 
@@ -59,6 +59,10 @@ def pixels_read(input_size: int, kernel_size: int, stride: int = 1, padding: int
     places = output_size(input_size, kernel_size, stride, padding, dilation)
     read = {place * stride + tap * dilation - padding for place in range(places) for tap in range(kernel_size)}
     return sorted(pixel for pixel in read if 0 <= pixel < input_size)
+
+
+def _pixels(count: int) -> str:
+    return f"{count} pixel{'' if count == 1 else 's'}"
 
 
 def check_whole(name: str, value: int, smallest: int | None = None, largest: int = LARGEST) -> None:

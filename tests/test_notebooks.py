@@ -182,7 +182,7 @@ def test_nothing_else_stands_at_the_top():
 
 
 def test_a_lower_room_of_helpers_never_imports_a_higher_one():
-    rooms = ["arithmetic", "presets", "data", "figures", "explorer", "dropout", "checks"]
+    rooms = ["arithmetic", "presets", "data", "figures", "explorer", "dropout", "tracer", "composer", "checks"]
     assert {path.stem for path in (ROOT / "helpers").glob("*.py")} == {*rooms, "__init__"}
     for place, room in enumerate(rooms):
         text = (ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")

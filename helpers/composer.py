@@ -1,0 +1,253 @@
+"""The tracer with widgets: compose a network from layers, and see each shape and each count while you do."""
+
+import reprlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+import anywidget
+import ipywidgets as widgets
+import torch
+from torch import nn
+from traitlets import Bool, Dict, Int, List, Unicode
+
+from helpers import arithmetic, tracer
+from helpers.explorer import STYLE, Bench, controls, label, script, slider
+
+MANY = 10**9
+WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
+# For each kind of layer its settings: the least, the largest, and the one that a new layer starts with.
+KINDS = {
+    "Conv2d": {"out_channels": [1, MANY, 6], "kernel_size": [1, 64, 3], "stride": [1, 64, 1], "padding": [0, 32, 0]},
+    "ReLU": {},
+    "MaxPool2d": WINDOW,
+    "AvgPool2d": WINDOW,
+    "Dropout": {},
+    "Flatten": {},
+    "Linear": {"in_features": [1, MANY, 576], "out_features": [1, MANY, 10]},
+}
+LARGEST_CHANNELS, LARGEST_SIDE, MOST_LAYERS = 64, 64, 20
+OWN = "my own"
+TIPS = {
+    "network": "A ready-made stack of layers",
+    "channels": "Channels of the picture",
+    "side": "Pixels along one side of the picture",
+    "derive": "Let in_features follow from the layers before; off, they stay as they are",
+}
+
+
+def layer(kind: str, **settings: int) -> dict[str, object]:
+    """Return one layer for the tracer, with the usual settings where none are given."""
+    return {"kind": kind, **{name: usual for name, (_, _, usual) in KINDS[kind].items()}, **settings}
+
+
+def _stack(*convolutions: dict, row: int, widths: tuple[int, ...]) -> list[dict]:
+    parts = [part for how in convolutions for part in (layer("Conv2d", **how), layer("ReLU"), layer("MaxPool2d"))]
+    dense = [layer("Linear", in_features=before, out_features=after) for before, after in pairwise((row, *widths))]
+    between = [part for one in dense for part in (one, layer("ReLU"))][:-1]
+    return [*parts, layer("Flatten"), *between]
+
+
+NETWORKS = {
+    "Net, 32×32": _stack({"out_channels": 6}, {"out_channels": 16}, row=576, widths=(120, 84, 10)),
+    "ConvNet, 28×28": _stack(
+        {"out_channels": 4, "kernel_size": 5, "padding": 2},
+        {"out_channels": 8, "kernel_size": 5, "padding": 2},
+        row=392,
+        widths=(512, 10),
+    ),
+    "one convolution": [layer("Conv2d")],
+}
+
+
+class ComposerView(anywidget.AnyWidget):
+    """What the browser draws: the layers, which it edits, and what the kernel found."""
+
+    _esm = script("composer")
+    _css = STYLE
+    kinds = Dict(KINDS).tag(sync=True)
+    most = Int(MOST_LAYERS).tag(sync=True)
+    layers = List().tag(sync=True)
+    network_index = Int(0).tag(sync=True)
+    channels = Int(1).tag(sync=True)
+    side = Int(32).tag(sync=True)
+    derive = Bool(False).tag(sync=True)
+    results = List().tag(sync=True)
+    trouble = Unicode().tag(sync=True)
+    ending = Unicode().tag(sync=True)
+    code = Unicode().tag(sync=True)
+
+
+class ShapeTracer(Bench):
+    """Layers to compose, one under the other, with the shape and the parameters after each.
+
+    `tracer.side = 28` feeds another picture; `tracer.layers` is a list of dicts such as
+    `{"kind": "Conv2d", "out_channels": 6, "kernel_size": 3}`; `tracer.trace` is what `helpers.tracer.trace` finds.
+    """
+
+    def __init__(self, network: str = "Net, 32×32", channels: int = 1, side: int = 32, derive: bool = False) -> None:
+        self._view = ComposerView(layers=NETWORKS["Net, 32×32"])
+        self._names = [*NETWORKS, OWN]
+        self._network = widgets.Dropdown(options=self._names, **label("network", TIPS["network"]))
+        self._channels = slider("channels", 1, LARGEST_CHANNELS, TIPS["channels"])
+        self._side = slider("side", 1, LARGEST_SIDE, TIPS["side"])
+        self._derive = widgets.Checkbox(indent=False, **label("derive in_features", TIPS["derive"]))
+        links = [(self._network, "index", "network_index"), (self._side, "value", "side")]
+        links += [(self._channels, "value", "channels"), (self._derive, "value", "derive")]
+        super().__init__([controls(self._view, links), self._view])
+        self._view.observe(self._chosen, "network_index")
+        self._view.observe(self._update, ["layers", "channels", "side", "derive"])
+        self.channels, self.side, self.derive = channels, side, derive
+        self.network = network
+        self._update()
+
+    @property
+    def network(self) -> str:
+        """The ready-made stack that stands there, or "my own"."""
+        return self._names[self._view.network_index]
+
+    @network.setter
+    def network(self, name: str) -> None:
+        if name not in NETWORKS:
+            raise ValueError(f"There is no network called {name!r}; choose one of {', '.join(NETWORKS)}.")
+        self._network.index = self._view.network_index = self._names.index(name)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the picture that goes in."""
+        return self._view.channels
+
+    @channels.setter
+    def channels(self, value: int) -> None:
+        arithmetic.check_whole("channels", value, 1, LARGEST_CHANNELS)
+        self._channels.value = self._view.channels = int(value)
+
+    @property
+    def side(self) -> int:
+        """Pixels along one side of the picture that goes in."""
+        return self._view.side
+
+    @side.setter
+    def side(self, value: int) -> None:
+        arithmetic.check_whole("side", value, 1, LARGEST_SIDE)
+        self._side.value = self._view.side = int(value)
+
+    @property
+    def derive(self) -> bool:
+        """Whether each in_features follows from the layers before it."""
+        return self._view.derive
+
+    @derive.setter
+    def derive(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise ValueError(f"derive must be True or False, not {reprlib.repr(value)}.")
+        self._derive.value = self._view.derive = value
+
+    @property
+    def layers(self) -> list[dict[str, object]]:
+        """The layers from first to last: dicts of kind and settings."""
+        return [dict(part) for part in self._view.layers]
+
+    @layers.setter
+    def layers(self, parts: Sequence[dict[str, object]]) -> None:
+        self._view.layers = _checked(parts)
+
+    @property
+    def code(self) -> str:
+        """The stack as a line of Python; in_channels follow from the layers before."""
+        return self._view.code
+
+    @property
+    def trace(self) -> tracer.Trace:
+        """What the tracer finds for the stack as it stands."""
+        return self._trace(_built(self.layers, self._shape, self.derive)[0])
+
+    def _trace(self, modules: list[nn.Module]) -> tracer.Trace:
+        model = nn.Sequential()
+        for number, module in enumerate(modules, 1):
+            model.add_module(f"layer {number} ({type(module).__name__})", module)
+        return tracer.trace(model, self._shape)
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.channels, self.side, self.side
+
+    def _chosen(self, _change: object) -> None:
+        if self.network != OWN:
+            self._view.layers = NETWORKS[self.network]
+
+    def _update(self, _change: object = None) -> None:
+        modules, layers = _built(self.layers, self._shape, self.derive)
+        found = self._trace(modules)
+        with self._view.hold_sync():
+            self._view.layers = layers
+            if self.network != OWN and not self._is(NETWORKS[self.network]):
+                self._network.index = self._view.network_index = self._names.index(OWN)
+            self._view.results = [
+                [
+                    tracer.times(row.shape),
+                    row.size_rule,
+                    f"{row.parameters:,}" if row.parameters else "",
+                    row.count_rule,
+                ]
+                for row in found.rows
+            ]
+            self._view.trouble = found.trouble
+            self._view.ending = " ".join([f"{found.parameters:,} parameters in all.", found.remark]).strip()
+            self._view.code = f"nn.Sequential({', '.join(f'nn.{tracer.code(module)}' for module in modules)})"
+
+    def _is(self, layers: list[dict]) -> bool:
+        """Say whether these layers stand there, leaving aside what follows from the others."""
+        left_out = {"in_features"} if self.derive else set()
+        mine, others = (
+            [{k: part[k] for k in part.keys() - left_out} for part in parts] for parts in (self.layers, layers)
+        )
+        return mine == others
+
+    def _settable(self) -> list[str]:
+        return [*TIPS, "layers"]
+
+    def _told(self) -> dict[str, object]:
+        return {"network": self.network, "channels": self.channels, "side": self.side, "derive": self.derive}
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        found = self.trace  # as a table, for those who read without a kernel
+        still = {"text/html": found._repr_html_(), "text/plain": repr(found)}
+        return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {}
+
+
+def _built(layers: list[dict], shape: tuple[int, ...], derive: bool) -> tuple[list[nn.Module], list[dict]]:
+    """Return the modules without memory, in_channels put in from the layers before, and in_features where wanted."""
+    modules, parts, at = [], [], torch.empty(1, *shape, device="meta")
+    for part in layers:
+        how = {name: value for name, value in part.items() if name != "kind"}
+        if part["kind"] == "Conv2d":
+            how["in_channels"] = at.shape[1]
+        if part["kind"] == "Linear" and derive:
+            how["in_features"] = at[0].numel()
+        with torch.device("meta"):
+            modules.append(getattr(nn, part["kind"])(**how))
+        parts.append(part | {name: how[name] for name in how.keys() & part.keys()})
+        try:
+            at = modules[-1](at)
+        except (RuntimeError, IndexError):  # the tracer says it in words
+            derive = False
+    return modules, parts
+
+
+def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    if not isinstance(parts, Sequence) or isinstance(parts, str) or not len(parts) <= MOST_LAYERS:
+        raise ValueError(f"layers must be a list of at most {MOST_LAYERS} layers, not {reprlib.repr(parts)}.")
+    return [_checked_layer(part) for part in parts]
+
+
+def _checked_layer(part: dict[str, object]) -> dict[str, object]:
+    kind = part.get("kind") if isinstance(part, dict) else None
+    if kind not in KINDS:
+        raise ValueError(f"A layer is a dict with a kind out of {', '.join(KINDS)}, not {reprlib.repr(part)}.")
+    whole = layer(**part)
+    for name, value in whole.items():
+        if name != "kind" and name not in KINDS[kind]:
+            raise ValueError(f"{kind} has no setting {name!r} here; it has {', '.join(KINDS[kind]) or 'none'}.")
+        if name != "kind":
+            arithmetic.check_whole(name, value, *KINDS[kind][name][:2])
+    return whole
