@@ -1,7 +1,7 @@
 """How fast and how large the course is: `python tests/benchmark.py latency` (or `startup`).
 
-`latency` runs the bench and the usual `interact` with matplotlib side by side in JupyterLab in Chromium, and
-prints the time from a key press to the changed picture. `startup` runs notebook 01 in a fresh kernel and prints
+`latency` runs the benches and the usual `interact` with matplotlib in JupyterLab in Chromium, and prints the time
+from a key press to the changed picture. `startup` runs notebook 01 in a fresh kernel and prints
 the time to its first picture and the memory that its kernel takes.
 """
 
@@ -17,8 +17,12 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 PRESSES = 16  # of each slider
 SLIDERS = ["input_size", "kernel_size", "stride", "padding", "dilation", "step"]
+POOLING_SLIDERS = ["input_size", "kernel_size", "stride", "padding", "step"]
 
 BENCH = "from helpers.explorer import ConvolutionBench\nConvolutionBench()"
+POOLING = "from helpers.explorer import PoolingBench\nPoolingBench(kernel_size=3, stride=2)"
+DROPOUT = "from helpers.dropout import DropoutBench\nDropoutBench()"
+TRACER = "from helpers.composer import ShapeTracer\nShapeTracer()"
 INTERACT = """\
 import matplotlib.pyplot as plt
 import torch.nn.functional as F
@@ -69,43 +73,53 @@ STOPWATCH = """(selector) => new Promise((resolve) => {
 
 
 def latency() -> None:
-    """Print key press to changed picture: both techniques alone in a notebook, and the bench in all of notebook 01."""
+    """Print key press to changed picture for each bench alone, for `interact`, and for benches in whole notebooks."""
     import lab
 
+    alone = {
+        "convolution": (BENCH, ".bench", SLIDERS),
+        "interact + matplotlib": (INTERACT, ".widget-interact .jp-OutputArea", SLIDERS),
+        "pooling": (POOLING, ".bench", POOLING_SLIDERS),
+        "dropout": (DROPOUT, ".bench", ["p", "draw"]),
+        "shape tracer (kernel)": (TRACER, ".bench", ["side", "channels"]),
+    }
+    within = {
+        "convolution in notebook 01": ("01_convolution_arithmetic", SLIDERS),
+        "pooling in notebook 02": ("02_pooling", POOLING_SLIDERS),
+        "tracer in notebook 03": ("03_building_a_convnet", ["side", "channels"]),
+    }
+    times = {}
     with lab.jupyterlab() as address, lab.chromium() as browser:
-        pages = {
-            "bench": (lab.open_source(browser, address, BENCH), ".bench"),
-            "interact + matplotlib": (lab.open_source(browser, address, INTERACT), ".widget-interact .jp-OutputArea"),
-            "bench, in notebook 01": (
-                lab.open_notebook(browser, address, "notebooks/01_convolution_arithmetic.ipynb"),
-                ".bench",
-            ),
-        }
-        times = {name: _press_keys(lab, page, picture) for name, (page, picture) in pages.items()}
-    print(
-        f"key press to changed picture, {PRESSES} presses of each of {len(SLIDERS)} sliders, JupyterLab in Chromium\n"
-    )
-    print(f"{'technique':24}{'median ms':>12}{'p95 ms':>12}{'ratio':>10}")
+        for name, (source, picture, sliders) in alone.items():
+            times[name] = _press_keys(lab, lab.open_source(browser, address, source), picture, sliders)
+        for name, (stem, sliders) in within.items():
+            page = lab.open_notebook(browser, address, f"notebooks/{stem}.ipynb")
+            times[name] = _press_keys(lab, page, ".bench", sliders)
+    print(f"key press to changed picture, {PRESSES} presses of each slider, JupyterLab in Chromium\n")
+    print(f"{'technique':28}{'median ms':>12}{'p95 ms':>12}{'ratio':>10}")
     for name, values in times.items():
         median, p95 = statistics.median(values), statistics.quantiles(values, n=20)[-1]
-        print(f"{name:24}{median:12.1f}{p95:12.1f}{median / statistics.median(times['bench']):10.1f}")
+        print(f"{name:28}{median:12.1f}{p95:12.1f}{median / statistics.median(times['convolution']):10.1f}")
 
 
-def _press_keys(lab, page, picture: str) -> list[float]:
+def _press_keys(lab, page, picture: str, sliders: list[str]) -> list[float]:
     """Return milliseconds from each key press to the frame in which the first such picture has changed."""
     page.bring_to_front()
     lab.run_all(page)
     page.locator(picture).first.scroll_into_view_if_needed()
     page.wait_for_timeout(1500)
     times = []
-    for slider in SLIDERS:
-        page.locator(".widget-slider", has_text=slider).locator(".noUi-handle").first.focus()
+    for slider in sliders:
+        page.locator(".widget-slider", has=page.locator(f".widget-label:text-is('{slider}')")).locator(
+            ".noUi-handle"
+        ).first.focus()
         for press in range(-2, PRESSES):  # the first two warm up
             stopwatch = page.evaluate_handle(f"() => ({{ time: ({STOPWATCH})('{picture}') }})")
             page.keyboard.press("ArrowLeft" if press % 2 else "ArrowRight")
             milliseconds = stopwatch.evaluate("(watch) => watch.time")
             times += [milliseconds] * (press >= 0)
             page.wait_for_timeout(120)
+    lab.close(page)
     return times
 
 
