@@ -182,3 +182,112 @@ def see_far(answer: dict) -> None:
     expect(span == 9, f"with dilation {layer.dilation[0]} the window spans {span} pixels, not 9.")
     size = layer(torch.zeros(1, 1, 28, 28)).shape[-1]
     expect(size == 28, f"the window spans 9 pixels, and 28×28 becomes {size}×{size}; which padding makes up for it?")
+
+
+@exercise("one number for each window, the rest is gone.")
+def two_poolings(answer: tuple) -> None:
+    """Check max and average pooling of a 4×4 picture with a window of 2, as a pair of 2×2 tables."""
+    image = torch.tensor([[1.0, 3, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]])[None]
+    answer = _plain(answer)
+    expect(isinstance(answer, list) and len(answer) == 2, "give two tables, (largest, average), each [[…, …], […, …]].")
+    for name, given, pool in zip(("largest", "average"), answer, (F.max_pool2d, F.avg_pool2d), strict=True):
+        table = torch.as_tensor(given, dtype=torch.float32)
+        expect(table.shape == (2, 2), f"the {name} table has the shape {tuple(table.shape)}; make it 2×2.")
+        wrong = int((table - pool(image, 2)[0]).abs().gt(1e-4).sum())
+        expect(wrong == 0, f"{wrong} of 4 numbers in the {name} table are not right; each window has 2×2 pixels.")
+
+
+@exercise("floor, ceiling, and the dropped window.")
+def pooled_sizes(answer: tuple) -> None:
+    """Check the sizes of (13, k 2), (13, k 2, ceil_mode), (3, k 2, s 3, ceil_mode)."""
+    answer = _plain(answer)
+    expect(isinstance(answer, list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
+    cases = (13, {"kernel_size": 2}), (13, {"kernel_size": 2, "ceil_mode": True})
+    cases += ((3, {"kernel_size": 2, "stride": 3, "ceil_mode": True}),)
+    for place, (given, (size, how)) in enumerate(zip(answer, cases, strict=True), 1):
+        _number(f"number {place}", given)
+        hint = "where would the last window start" if place == 3 else "round down, and with ceil_mode up"
+        truth = F.max_pool2d(torch.zeros(1, size, size), **how).shape[-1]
+        expect(
+            given == truth,
+            f"number {place} is not {given}; {hint}?" if place == 3 else f"number {place} is not {given}; {hint}.",
+        )
+
+
+def _agrees(answer: Callable, truth: Callable, cases: list[dict]) -> None:
+    """Expect a student's function to give what torch gives, for each set of arguments by name."""
+    expect(callable(answer), f"the answer is a function of {', '.join(cases[0])}.")
+    for case in cases:
+        said = ", ".join(f"{name} {_said(value)}" for name, value in case.items())
+        given, right = answer(*case.values()), truth(*case.values())
+        kind = "a tensor" if isinstance(right, torch.Tensor) else "a number"
+        expect(given is not None, f"for {said} it returns None; is a return missing?")
+        expect(
+            isinstance(given, torch.Tensor) or kind == "a number",
+            f"for {said} it returns {type(given).__name__}, not {kind}.",
+        )
+        shapes = tuple(getattr(given, "shape", ())), tuple(getattr(right, "shape", ()))
+        expect(shapes[0] == shapes[1], f"for {said} the shape is {shapes[0]}, and should be {shapes[1]}.")
+        same = torch.allclose(torch.as_tensor(given).double(), torch.as_tensor(right).double(), atol=1e-5)
+        expect(same, f"for {said} it returns {_said(given)}, and torch {_said(right)}.")
+
+
+def _said(value: object) -> str:
+    if isinstance(value, torch.Tensor) and value.numel() > 4:
+        return "of shape " + "×".join(map(str, value.shape)) if value.ndim else str(value.item())
+    return str(_plain(value))
+
+
+@exercise("your function agrees with F.avg_pool2d for every setting that was tried.")
+def average_pooling(answer: Callable) -> None:
+    """Check a function pool(image, kernel_size, stride) against F.avg_pool2d."""
+    image = torch.randn(9, 9, generator=torch.Generator().manual_seed(0))
+    cases = [{"image": image[:n, :n], "kernel_size": k, "stride": s} for n, k, s in ((4, 2, 2), (9, 3, 2), (7, 2, 3))]
+    _agrees(answer, lambda image, kernel_size, stride: F.avg_pool2d(image[None], kernel_size, stride)[0], cases)
+
+
+@exercise("it halves the size, and neighbouring windows share pixels.")
+def overlapping_windows(answer: dict) -> None:
+    """Check settings of a pooling that brings 28 to 14 with windows that overlap."""
+    _settings(answer, {"kernel_size", "stride", "padding"})
+    expect({"kernel_size", "stride"} <= set(answer), "give kernel_size and stride, and padding where it is needed.")
+    k, s = answer["kernel_size"], answer["stride"]
+    expect(k > s, f"with kernel_size {k} and stride {s} the windows do not overlap.")
+    size = F.max_pool2d(torch.zeros(1, 28, 28), **answer).shape[-1]
+    expect(size == 14, f"the windows overlap, and 28×28 becomes {size}×{size}.")
+
+
+@exercise("9 ones and 16 zeros, and all 25 count.")
+def average_corner(answer: float) -> None:
+    """Check the corner of the average pooling of ones, kernel_size 5, stride 1, padding 2."""
+    answer = _plain(answer)
+    _number("your answer", answer)
+    expect(abs(answer - 1) > 1e-6, "1 is what count_include_pad=False gives; by default the zeros count.")
+    expect(abs(answer - 4 / 9) > 1e-3, "4/9 is for a window of 3; here the window is 5×5 and the padding 2.")
+    expect(abs(answer - 9 / 25) < 1e-3, "how many of the 25 pixels under the corner's window are ones?")
+
+
+@exercise("overlaps add up, and a tie goes to the first.")
+def pooled_gradient(answer: object) -> None:
+    """Check the gradient of max pooling of a 3×3 picture with a window of 2 and stride 1, each output sending 1."""
+    image = torch.tensor([[1.0, 2, 0], [4, 3, 3], [0, 3, 5]], requires_grad=True)
+    F.max_pool2d(image[None], 2, 1).sum().backward()
+    given = torch.as_tensor(answer, dtype=torch.float32)
+    expect(given.shape == (3, 3), f"its shape is {tuple(given.shape)}; one number for each of the 3×3 pixels.")
+    total = float(given.sum())
+    expect(total == 4, f"your numbers add up to {total:g}; four windows send back 1 each.")
+    split = "one window has two largest numbers; torch gives all of its 1 to the first, row by row"
+    expect(bool((given == given.round()).all()), f"{split}.")
+    expect(torch.equal(given, image.grad), f"the sum is right and the places are not; mind that {split}.")
+
+
+@exercise("two pictures, one pooled picture: what tells them apart is gone.")
+def pooled_alike(answer: object) -> None:
+    """Check a 4×4 picture that differs from a given one and pools to the same, with max and with average."""
+    image = torch.tensor([[1.0, 3, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]])[None]
+    given = torch.as_tensor(answer, dtype=torch.float32)
+    expect(given.shape == (4, 4), f"its shape is {tuple(given.shape)}; make it (4, 4).")
+    expect(not torch.equal(given, image[0]), "that is the picture itself; change it.")
+    for name, pool in (("largest", F.max_pool2d), ("average", F.avg_pool2d)):
+        differ = int((pool(given[None], 2) - pool(image, 2)).abs().gt(1e-4).sum())
+        expect(differ == 0, f"in {differ} of 4 windows the {name} is another; which changes inside a window keep both?")

@@ -66,6 +66,20 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
     return Picture(figure, f"Tables of numbers. {words}.")
 
 
+def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says: str) -> Picture:
+    """Draw curves over 0, 1, 2, …, each with a line style of its own; the words hold every number too."""
+    figure = Figure(figsize=(7.5, 3.6), layout="constrained")
+    axis = figure.subplots()
+    styles = product(("-", "--", ":"), (BLUE, VERMILION, "black"))
+    for (name, values), (dashes, colour) in zip(curves.items(), styles, strict=False):
+        axis.plot(values, dashes, color=colour, marker="o", markersize=4, label=name)
+    axis.set(title=title, xlabel=along, ylabel=up, ylim=(0, None))
+    axis.grid(color="0.9")
+    figure.legend(loc="outside right upper")
+    words = "; ".join(f"{name}: {' '.join(f'{value:.2f}' for value in values)}" for name, values in curves.items())
+    return Picture(figure, f"{says} {title}; {up} for each {along}. {words}.")
+
+
 def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -> Picture:
     """Draw a bench as it stands: boards by name, the padded "input" first, "output" among them (nan: no number)."""
     n, stride, padding = settings["input_size"], settings["stride"], settings["padding"]
