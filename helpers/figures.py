@@ -36,17 +36,24 @@ class Picture:
         return {"image/png": self.png, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
 
 
-def images(pictures: dict[str, torch.Tensor], says: str, columns: int = 4) -> Picture:
-    """Draw H×W tensors side by side in grey, each from its smallest to its largest value, under their names.
+def images(
+    pictures: dict[str, torch.Tensor],
+    says: str,
+    columns: int = 4,
+    black: float | None = None,
+    white: float | None = None,
+) -> Picture:
+    """Draw H×W tensors side by side in grey, under their names.
 
-    `says` is one sentence on what can be seen, for those who do not see it.
+    `says` is one sentence on what can be seen, for those who do not see it. Where `black` and `white` are not given,
+    each picture goes from its own smallest to its own largest value.
     """
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
-        axis.imshow(picture.numpy(), cmap="gray", interpolation="nearest")
+        axis.imshow(picture.numpy(), cmap="gray", vmin=black, vmax=white, interpolation="nearest")
         axis.set_title(f"{name}\n{_size(picture)}", fontsize=10)
     for axis in axes:
         axis.axis("off")
