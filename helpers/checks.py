@@ -10,8 +10,10 @@ from numbers import Integral, Real
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from helpers.arithmetic import output_size
+from helpers.tracer import times, trace
 
 
 class NotYet(Exception):
@@ -145,12 +147,12 @@ def halve(answer: dict) -> None:
     """Check settings that bring 28 to 14 with a kernel of at least 3 and no pixel unread."""
     _settings(answer, {"kernel_size", "stride", "padding", "dilation"})
     expect("kernel_size" in answer, "kernel_size is missing.")
-    layer = torch.nn.Conv2d(1, 1, bias=False, **answer)
+    layer = nn.Conv2d(1, 1, bias=False, **answer)
     expect(layer.kernel_size[0] >= 3, f"kernel_size is {layer.kernel_size[0]}; take one of 3 or more.")
     image = torch.ones(1, 1, 28, 28, requires_grad=True)
     output = layer(image)
     expect(output.shape[-2:] == (14, 14), f"28×28 becomes {output.shape[-2]}×{output.shape[-1]}, not 14×14.")
-    torch.nn.init.ones_(layer.weight)
+    nn.init.ones_(layer.weight)
     layer(image).sum().backward()
     unread = int((image.grad == 0).sum())
     expect(unread == 0, f"the size is right, and {unread} pixels are read by no window.")
@@ -177,7 +179,7 @@ def edge_kernel(answer: object) -> None:
 def see_far(answer: dict) -> None:
     """Check settings of a 3×3 kernel that spans 9 pixels and keeps the size of a 28×28 picture."""
     _settings(answer, {"dilation", "padding"})
-    layer = torch.nn.Conv2d(1, 1, kernel_size=3, **answer)
+    layer = nn.Conv2d(1, 1, kernel_size=3, **answer)
     span = layer.dilation[0] * 2 + 1
     expect(span == 9, f"with dilation {layer.dilation[0]} the window spans {span} pixels, not 9.")
     size = layer(torch.zeros(1, 1, 28, 28)).shape[-1]
@@ -234,7 +236,7 @@ def _agrees(answer: Callable, truth: Callable, cases: list[dict]) -> None:
 
 def _said(value: object) -> str:
     if isinstance(value, torch.Tensor) and value.numel() > 4:
-        return "of shape " + "×".join(map(str, value.shape)) if value.ndim else str(value.item())
+        return f"of shape {times(value.shape)}"
     return str(_plain(value))
 
 
@@ -291,3 +293,103 @@ def pooled_alike(answer: object) -> None:
     for name, pool in (("largest", F.max_pool2d), ("average", F.avg_pool2d)):
         differ = int((pool(given[None], 2) - pool(image, 2)).abs().gt(1e-4).sum())
         expect(differ == 0, f"in {differ} of 4 windows the {name} is another; which changes inside a window keep both?")
+
+
+@exercise("3 channels of 5·5 weights and one bias, 16 times.")
+def count_weights(answer: int) -> None:
+    """Check the number of parameters of nn.Conv2d(3, 16, kernel_size=5)."""
+    answer = _plain(answer)
+    _number("your answer", answer)
+    hints = {
+        1200: "those are the weights; each map has a bias too.",
+        416: "a kernel is as deep as its input: 3 channels.",
+    }
+    expect(answer not in hints, hints.get(answer, ""))
+    expect(
+        answer == 1216, "one kernel has in_channels · k · k weights and one bias, and there is one kernel for each map."
+    )
+
+
+@exercise("64 → 62 → 31 → 29 → 14, and 16·14·14 = 3136.")
+def in_features(answer: int) -> None:
+    """Check in_features of the first dense layer of Net for pictures of 64×64."""
+    answer = _plain(answer)
+    _number("your answer", answer)
+    expect(answer != 576, "576 is for 32×32; follow 64 pixels through both convolutions and poolings.")
+    expect(answer != 16 * 16 * 16, "64 / 4 is 16, but each 3×3 convolution without padding takes 2 pixels off.")
+    expect(answer == 16 * 14 * 14, "the last volume has 16 maps; what is its side after 3×3, 2×2, 3×3 and 2×2 windows?")
+
+
+@exercise("weights and biases, layer by layer.")
+def count_parameters(answer: Callable) -> None:
+    """Check a function that returns the number of parameters of a module."""
+    nets = (
+        nn.Linear(3, 2),
+        nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 2, 1, bias=False)),
+        nn.MaxPool2d(2),
+    )
+    _agrees(answer, lambda net: sum(p.numel() for p in net.parameters()), [{"net": net} for net in nets])
+
+
+@exercise("0 for the dropped, x / (1 − p) for the others.")
+def drop(answer: Callable) -> None:
+    """Check a function drop(x, p, mask) that does what dropout does in training."""
+    x, mask = torch.tensor([1.0, 2, 3, 4]), torch.tensor([1.0, 0, 1, 1])
+    cases = [
+        {"x": x, "p": 0.5, "mask": mask},
+        {"x": x, "p": 0.2, "mask": 1 - mask},
+        {"x": x, "p": 0.0, "mask": mask**0},
+    ]
+    _agrees(answer, lambda x, p, mask: x * mask / (1 - p), cases)
+
+
+@exercise("64 weights and a bias for each of the 16 maps: (64 + 1)·16 = 1,040.")
+def mix_channels(answer: dict) -> None:
+    """Check settings of a convolution from 64 to 16 maps of the same size with at most 1,100 parameters."""
+    _settings(answer, {"in_channels", "out_channels", "kernel_size", "stride", "padding"})
+    expect(
+        {"in_channels", "out_channels", "kernel_size"} <= set(answer), "give in_channels, out_channels and kernel_size."
+    )
+    found = trace(lambda: nn.Conv2d(**answer), (64, 14, 14))
+    expect(not found.trouble, found.trouble)
+    expect(found.shape == (16, 14, 14), f"64×14×14 becomes {times(found.shape)}, and should be 16×14×14.")
+    expect(found.parameters <= 1100, f"it has {found.parameters:,} parameters; which kernel_size needs the fewest?")
+
+
+@exercise("each layer adds (k − 1) times the strides before it.")
+def receptive_field(answer: Callable) -> None:
+    """Check a function of a list of (kernel_size, stride) that returns the pixels one output sees along a side."""
+    stacks = (
+        [(3, 1)],
+        [(3, 1), (2, 2)],
+        [(3, 1), (2, 2), (3, 1), (2, 2)],
+        [(5, 1), (2, 2), (5, 1), (2, 2)],
+        [(3, 2)] * 3,
+    )
+
+    def seen(layers: list) -> int:
+        # The pixels between the first and the last that a stack of all-ones windows reads.
+        picture = torch.zeros(1, 1, 64, requires_grad=True)
+        x = picture
+        for kernel_size, stride in layers:
+            x = F.conv1d(x, torch.ones(1, 1, kernel_size), stride=stride)
+        return int((torch.autograd.grad(x[0, 0, 1], picture)[0] != 0).sum())
+
+    _agrees(answer, seen, [{"layers": layers} for layers in stacks])
+
+
+@exercise("it takes 28×28, gives ten logits, and is small.")
+def own_network(answer: nn.Module) -> None:
+    """Check a module that takes 1×28×28 and gives 10 logits, with a convolution and fewer than 20,000 parameters."""
+    expect(isinstance(answer, nn.Module), "give a module, for example nn.Sequential(…).")
+    found = trace(answer, (1, 28, 28))
+    expect(not found.trouble, found.trouble)
+    expect(any(isinstance(part, nn.Conv2d) for part in answer.modules()), "there is no nn.Conv2d in it.")
+    expect(found.shape == (10,), f"one picture gives the shape {times(found.shape)}; ten logits have the shape 10.")
+    expect(
+        found.parameters < 20_000,
+        f"it has {found.parameters:,} parameters; more pooling makes the dense layer smaller.",
+    )
+    with torch.no_grad():
+        total = float(answer(torch.rand(2, 1, 28, 28))[0].sum())
+    expect(abs(total - 1) > 1e-4, "its outputs add up to 1: leave the softmax to the loss.")
