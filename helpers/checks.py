@@ -60,10 +60,17 @@ def predict(guess: object, truth: object) -> None:
         print(f"No guess yet. It is {shown}.")
     elif isinstance(guess, str):
         print(f"✗ You said the text {guess!r}; a number goes without quotes. It is {shown}.")
-    elif said == came or (isinstance(said, Real) and isinstance(came, Real) and math.isclose(said, came, rel_tol=1e-5)):
+    elif said == came or _close(said, came):
         print(f"✓ You said {guess}, and it is {shown}.")
     else:
         print(f"✗ You said {guess}; it is {shown}. What made the difference?")
+
+
+def _close(said: object, came: object) -> bool:
+    """Say whether a guess is near enough: whole numbers must be met, others to one part in a hundred."""
+    if not isinstance(said, Real) or not isinstance(came, Real) or isinstance(came, Integral):
+        return False
+    return math.isclose(said, came, rel_tol=1e-5 if came == round(came) else 0.01)
 
 
 def _plain(value: object) -> object:

@@ -26,12 +26,16 @@ function render({ model, el }) {
   function field(place, name) {
     const [low, high] = kinds[model.get("layers")[place].kind][name];
     const input = node("input", { type: "number", name, min: low, max: high, step: 1, "aria-label": `${name} of layer ${place + 1}` });
-    input.addEventListener("change", () => {
-      if (Number.isInteger(+input.value) && input.value && low <= +input.value && +input.value <= high)
-        return change((layers) => { layers[place][name] = +input.value; });
-      write(status, `${name} takes a whole number from ${low} to ${high}, not "${input.value}"; it stays ${model.get("layers")[place][name]}.`);
-      input.value = model.get("layers")[place][name];
-    });
+    const keep = () => {
+      const before = model.get("layers")[place][name], number = +input.value;
+      if (input.value === String(before)) return;
+      if (input.value && Number.isInteger(number) && low <= number && number <= high)
+        return change((layers) => { layers[place][name] = number; });
+      write(status, `${name} takes a whole number from ${low} to ${high}, not "${input.value}"; it stays ${before}.`);
+      input.value = before;
+    };
+    input.addEventListener("change", keep);
+    input.addEventListener("keydown", (event) => event.key === "Enter" && keep());
     return [name, input];
   }
 

@@ -188,11 +188,12 @@ function codeLine(status) {
   return { line: node("p", { class: "bench-code" }, code, copy), code };
 }
 
+// JupyterLab's shortcuts must not take the keys that are meant for what has the focus, be it a cell, a list or a box.
+const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+
 // Draw now, whenever one of the named values of the model changes, and fit the boards whenever the room does.
 // Returns what ends it. All the changes that one key press brings make one drawing.
 function live(model, el, names, draw, fit) {
-  // JupyterLab's single-key shortcuts must not act on keys that are meant for a cell of the bench.
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.classList.add("bench");
   let waiting = false;
   const redraw = () => {
@@ -201,6 +202,7 @@ function live(model, el, names, draw, fit) {
     queueMicrotask(() => { waiting = false; draw(); });
   };
   const room = new ResizeObserver(([{ contentRect }]) => {
+    (el.closest(".widget-vbox") ?? el).addEventListener("focusin", keepKeys);
     const between = (low, share, high) => Math.min(Math.max(share * contentRect.width, low), high);
     if (contentRect.width) fit(between); // else it is hidden
   });

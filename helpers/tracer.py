@@ -16,15 +16,25 @@ from numbers import Integral
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from helpers import arithmetic
 
 LARGE = 100_000_000  # bytes of float32 that a layer may take before the tracer speaks of it
-WINDOWS = nn.Conv1d | nn.Conv2d | nn.MaxPool1d | nn.MaxPool2d | nn.AvgPool1d | nn.AvgPool2d
-ROWS = {"view", "reshape"}
-LAYERS_OF = {"max_pool2d": nn.MaxPool2d, "avg_pool2d": nn.AvgPool2d, "max_pool1d": nn.MaxPool1d}
+WINDOWS = nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d
+ROWS = {"view", "reshape", "flatten", "ravel", "Flatten"}
+LAYERS_OF = {
+    name: getattr(nn, kind)
+    for name, kind in (
+        ("max_pool1d", "MaxPool1d"),
+        ("max_pool2d", "MaxPool2d"),
+        ("avg_pool1d", "AvgPool1d"),
+        ("avg_pool2d", "AvgPool2d"),
+    )
+}
 NEIGHBOURS = 8  # pixels more and fewer at which the tracer looks for pictures that would fit
+BATCH = 7  # pictures at once: a prime, so that what mixes them comes to light
 Shape = tuple[int, ...]
 
 
@@ -106,18 +116,43 @@ def _checked(shape: Sequence[int]) -> Shape:
 
 
 def _on_meta(model: nn.Module | Callable[[], nn.Module]) -> nn.Module:
-    """Return a copy of the module whose tensors have shapes and no numbers."""
+    """Return a copy of the module whose tensors have shapes and no numbers, and whose hooks are torch's own."""
     if not isinstance(model, nn.Module) and callable(model):
         with torch.device("meta"):
-            model = model()
+            model = _attempt(model, "The model cannot be made")
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be an nn.Module, or a function that makes one, not {reprlib.repr(model)}.")
-    tensors = [*model.parameters(), *model.buffers()]
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(
+            "A scripted model runs outside Python, where it cannot be followed: give the nn.Module itself."
+        )
+    copied = _attempt(lambda: copy.deepcopy(model, _shadows(model)).eval(), "The model cannot be copied")
+    for part in copied.modules():
+        for hooks in (part._forward_hooks, part._forward_pre_hooks):
+            for key in [key for key, hook in hooks.items() if not _is_torchs(hook)]:
+                del hooks[key]
+    return copied
+
+
+def _attempt(make: Callable, sentence: str) -> nn.Module:
+    try:
+        return make()
+    except Exception as error:  # whatever a student's own class does
+        raise ValueError(f"{sentence}: {type(error).__name__}: {_first_line(error)}.") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _shadows(model: nn.Module) -> dict[int, torch.Tensor]:
+    """Return for every tensor of the module, by its id, one of the same shape without numbers."""
+    kept = [value for part in model.modules() for value in vars(part).values() if isinstance(value, torch.Tensor)]
+    tensors = [*model.parameters(), *model.buffers(), *kept]
     if any(nn.parameter.is_lazy(tensor) for tensor in tensors):
-        raise ValueError("The model has lazy layers, whose sizes are not known yet: run it once on a small batch.")
-    shadows = {id(tensor): tensor.detach().to("meta").requires_grad_(tensor.requires_grad) for tensor in tensors}
-    shadows |= {id(p): nn.Parameter(shadows[id(p)], p.requires_grad) for p in model.parameters()}
-    return copy.deepcopy(model, shadows).eval()
+        raise RuntimeError("it has lazy layers, whose sizes are not known before it has run once")
+    shadows = {id(tensor): tensor.detach().to("meta") for tensor in tensors}
+    return shadows | {id(p): nn.Parameter(shadows[id(p)], p.requires_grad) for p in model.parameters()}
 
 
 def _follow(model: nn.Module, shape: Shape, look_around: bool = True) -> Trace:
@@ -125,16 +160,17 @@ def _follow(model: nn.Module, shape: Shape, look_around: bool = True) -> Trace:
     found = Trace(shape, recorder.rows, sum(p.numel() for p in model.parameters()))
     try:
         with torch.no_grad(), torch.device("meta"):
-            picture = torch.empty(1, *shape)
+            pictures = torch.empty(BATCH, *shape)
             with recorder:
-                model(picture)
+                if model(pictures) is None:
+                    found.trouble = "forward gives nothing back: is a return missing?"
     except Exception as error:  # a student's own forward may fail in any way, and gets a sentence for it
         found.trouble = recorder.explain(error)
     finally:
         recorder.close()
     if look_around and found.trouble and recorder.is_about_the_row():
         found.trouble += _neighbours(model, shape)
-    found.remark = _remark(found)
+    found.remark = " ".join(filter(None, (_large(found), _left_out(found), recorder.remark)))
     return found
 
 
@@ -150,7 +186,14 @@ def _neighbours(model: nn.Module, shape: Shape) -> str:
     return f" Or feed pictures of {span}: those fit."
 
 
-def _remark(found: Trace) -> str:
+def _left_out(found: Trace) -> str:
+    rest = found.parameters - sum(row.parameters for row in found.rows)
+    if found.trouble or not rest:
+        return ""
+    return f"{rest:,} of the parameters belong to no layer that ran."
+
+
+def _large(found: Trace) -> str:
     row = max(found.rows, key=lambda row: max(row.parameters, prod(row.shape)), default=None)
     size = 4 * max(row.parameters, prod(row.shape)) if row else 0
     if size <= LARGE:
@@ -160,16 +203,27 @@ def _remark(found: Trace) -> str:
     return f"The {part} would take {amount} as float32. Nothing of it was allocated here."
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A layer or function that is running."""
+
+    name: str
+    layer: nn.Module | None
+    text: str
+    before: Shape | None  # None where no tensor came in
+
+
 class _Recorder(TorchFunctionMode):
-    """Notes each layer that runs, and each torch function that `forward` calls between them."""
+    """Notes each layer that runs, and each torch function that `forward` calls on the pictures between them."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
         self.rows: list[Row] = []
         self.volume: Shape = ()  # the last shape with several axes
-        self.running: list[tuple] = []
+        self.running: list[_Call] = []
         self.counted: set[int] = set()
-        leaves = [(_name(name, leaf), leaf) for name, leaf in model.named_modules() if not [*leaf.children()]]
+        self.remark = ""
+        leaves = [(_name(name, part), part) for name, part in model.named_modules() if _is_layer(name, part)]
         self.handles = [leaf.register_forward_pre_hook(partial(self._enter, name)) for name, leaf in leaves]
         self.handles += [leaf.register_forward_hook(self._leave) for _, leaf in leaves]
 
@@ -179,15 +233,13 @@ class _Recorder(TorchFunctionMode):
             handle.remove()
 
     def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
-        kwargs = kwargs or {}
-        if self.running:
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "function").strip("_")
+        pictures = [x for x in args if isinstance(x, torch.Tensor) and x.ndim and len(x) == BATCH]
+        if self.running or name == "get" or (not pictures and any(isinstance(x, torch.Tensor) for x in args)):
             return func(*args, **kwargs)
-        name = getattr(func, "__name__", "function").strip("_")
-        self._begin(name, _as_layer(name, args[1:], kwargs), _call(func, name, args), args)
+        self._begin(name, _as_layer(name, args[1:], kwargs), _call(func, name, args[1:], kwargs), args)
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor):
-            if name in ROWS and result.ndim == 2 and len(result) != 1:  # one picture would become several rows
-                raise RuntimeError(f"shape '[-1, {result.shape[1]}]' is invalid for input of size {result.numel()}")
             self._leave(None, args, result)
         else:
             self.running.pop()
@@ -197,18 +249,24 @@ class _Recorder(TorchFunctionMode):
         self._begin(name, layer, code(layer), args)
 
     def _begin(self, name: str, layer: nn.Module | None, text: str, args: tuple) -> None:
-        before = next((tuple(x.shape[1:]) for x in args if isinstance(x, torch.Tensor)), ())
-        self.running.append((name, layer, text, before))
-        if len(before) > 1:
+        first = _first_tensor(args) if layer is None else args[0] if args else None
+        before = tuple(first.shape[1:]) if isinstance(first, torch.Tensor) else None
+        self.running.append(_Call(name, layer, text, before))
+        if before is not None and len(before) > 1:
             self.volume = before
 
     def _leave(self, module: nn.Module | None, _args: tuple, result: object) -> None:
-        name, layer, text, before = self.running.pop()
-        if isinstance(result, torch.Tensor):
-            count = self._count(module) if module else 0
-            after = tuple(result.shape[1:])
+        call, result = self.running[-1], _first_tensor(result)
+        if result is not None:
+            kind = type(module).__name__ if module else call.name
+            if kind in ROWS and result.ndim < 3 and (not result.ndim or len(result) != BATCH):
+                raise _PicturesMixed(tuple(result.shape))
+            count, after = self._count(module) if module else 0, tuple(result.shape[1:])
             rule = _count_rule(module) if count else ""
-            self.rows.append(Row(name, text, after, _size_rule(layer, before, after), count, rule))
+            self.rows.append(Row(call.name, call.text, after, _size_rule(call.layer, call.before, after), count, rule))
+            if isinstance(module, nn.Linear) and len(call.before or ()) == 3:
+                self.remark = f"{call.name} took the last axis alone, {call.before[-1]} numbers at a time: no Flatten?"
+        self.running.pop()
 
     def _count(self, layer: nn.Module) -> int:
         """Return the layer's parameters, but none that another layer shares and that are counted already."""
@@ -218,19 +276,43 @@ class _Recorder(TorchFunctionMode):
 
     def explain(self, error: Exception) -> str:
         """Return what does not fit, in one or two sentences with the layer's name and the two numbers."""
-        first = str(error).partition("\n")[0].rstrip(".")
+        first = _first_line(error)
         if not self.running:
             return f"forward stopped with {type(error).__name__}: {first}."
-        name, layer, _, before = self.running[-1]
-        return (
-            _mismatch(name, layer, before, self.volume, first)
-            or f"{name} stopped{' at ' * bool(before)}{times(before)}: {first}."
-        )
+        call = self.running[-1]
+        if isinstance(error, _PicturesMixed) or (call.name in ROWS and "is invalid for input of size" in first):
+            return _row_mismatch(call, error)
+        place = f" at {times(call.before)}" if call.before else ""
+        return _mismatch(call, self.volume) or f"{call.name} stopped{place}: {first}."
 
     def is_about_the_row(self) -> bool:
         """Say whether it stopped where a picture has become one row of numbers, whose length depends on its size."""
-        name, layer, _, before = self.running[-1] if self.running else ("", None, "", ())
-        return name in ROWS or (isinstance(layer, nn.Linear) and len(before) == 1)
+        call = self.running[-1] if self.running else _Call("", None, "", None)
+        return call.name in ROWS or (isinstance(call.layer, nn.Linear) and len(call.before or ()) == 1)
+
+
+class _PicturesMixed(Exception):
+    """A flattening took the pictures of a batch together, or one picture apart; holds the shape that came out."""
+
+
+def _first_tensor(result: object) -> torch.Tensor | None:
+    """Return the result, or the first tensor in it where a layer gives several."""
+    if isinstance(result, dict):
+        result = tuple(result.values())
+    if isinstance(result, tuple | list):
+        return next(filter(lambda one: one is not None, map(_first_tensor, result)), None)
+    return result if isinstance(result, torch.Tensor) else None
+
+
+def _is_layer(name: str, part: nn.Module) -> bool:
+    """Say whether a module is one row: it holds no others, and is no network that is written in functions alone."""
+    if ".parametrizations." in f".{name}.":
+        return False
+    return parametrize.is_parametrized(part) or not ([*part.children()] or (not name and not _is_torchs(part)))
+
+
+def _is_torchs(thing: object) -> bool:
+    return type(thing).__module__.startswith("torch.")
 
 
 def _name(name: str, layer: nn.Module) -> str:
@@ -248,16 +330,22 @@ def _as_layer(name: str, args: tuple, kwargs: dict) -> nn.Module | None:
         return None
 
 
-def _call(func: Callable, name: str, args: tuple) -> str:
+def _call(func: Callable, name: str, args: tuple, kwargs: dict) -> str:
     place = resolve_name(func) or name
     home = "F." if ".functional." in place else "x." if ".Tensor." in place else "torch."
-    values = [str(value) for value in args if isinstance(value, int | tuple)]
-    return f"{home}{name}({', '.join([*([] if home == 'x.' else ['x']), *values])})"
+    if name == "getitem":
+        return "x[…]"
+    said = [str(value) for value in args if isinstance(value, int | tuple | list)]
+    said += [
+        f"{key}={value}" for key, value in kwargs.items() if isinstance(value, int | tuple) and value not in (0, 1)
+    ]
+    said += [f"{key}=True" for key, value in kwargs.items() if value is True and key != "training"]
+    return f"{home}{name}({', '.join([*([] if home == 'x.' else ['x']), *said])})"
 
 
 def code(layer: nn.Module) -> str:
     """Return the layer as a line of Python with its defaults left out."""
-    text = re.sub(r"\((\d+), \1\)", r"\1", str(layer))
+    text = re.sub(r"\((\d+), \1\)", r"\1", str(layer) if "\n" not in str(layer) else f"{type(layer).__name__}(…)")
     defaults = ["padding=0", "dilation=1", "ceil_mode=False", "bias=True", "inplace=False", "start_dim=1", "end_dim=-1"]
     defaults += ["stride=1"] * isinstance(layer, nn.Conv1d | nn.Conv2d)
     return re.sub(rf"(, )?\b({'|'.join(defaults)})(?=[,)])", "", text).replace("(, ", "(")
@@ -267,10 +355,12 @@ def _along(layer: nn.Module, axis: int) -> dict[str, int | str]:
     """Return kernel_size, stride, padding and dilation along one axis."""
     names = ("kernel_size", "stride", "padding", "dilation")
     values = {name: getattr(layer, name, 1) for name in names}
-    return {name: value[axis] if isinstance(value, tuple) else value for name, value in values.items()}
+    return {name: value[axis] if isinstance(value, tuple | list) else value for name, value in values.items()}
 
 
-def _size_rule(layer: nn.Module | None, before: Shape, after: Shape) -> str:
+def _size_rule(layer: nn.Module | None, before: Shape | None, after: Shape) -> str:
+    if before is None:
+        return ""
     if isinstance(layer, WINDOWS) and len(before) == len(after) > 1:
         rules = [_side_rule(layer, axis, *sides) for axis, sides in enumerate(zip(before[1:], after[1:], strict=True))]
         return ", ".join(dict.fromkeys(rules))
@@ -303,51 +393,81 @@ def _count_rule(layer: nn.Module) -> str:
     return ""
 
 
-def _mismatch(name: str, layer: nn.Module | None, before: Shape, volume: Shape, first: str) -> str:
+def _mismatch(call: _Call, volume: Shape) -> str:
     """Say what a layer takes and what comes in, or nothing where it is not about that."""
+    name, layer, before = call.name, call.layer, call.before
+    if before is None:
+        return (
+            f"{name} gets no tensor. A layer before it gives several things: take the one that is meant, such as x[0]."
+        )
     if isinstance(layer, nn.Linear):
         return _linear_mismatch(name, layer, before, volume)
-    if isinstance(layer, WINDOWS):
-        return _window_mismatch(name, layer, before)
-    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and before and before[0] != layer.num_features:
-        return (
-            f"{name} takes num_features={layer.num_features}, and {before[0]} arrive. Write num_features={before[0]}."
-        )
-    shaped = re.match(r"shape '\[(.*)\]' is invalid for input of size (\d+)", first)
-    if not shaped:
-        return ""
-    wanted, origin = shaped[1].split(", ")[-1], f"{times(before)} has {'·'.join(map(str, before))} = {shaped[2]}"
-    return f"{name} makes rows of {wanted} numbers, and a picture of {origin}. x.flatten(1) takes any number."
+    if isinstance(layer, (*WINDOWS, nn.BatchNorm2d)) and len(before) != _axes(layer):
+        return _axes_mismatch(name, layer, before)
+    for setting in ("in_channels", "num_features"):
+        if getattr(layer, setting, before[0]) != before[0]:
+            return _channel_mismatch(name, setting, getattr(layer, setting), before[0])
+    return _window_mismatch(name, layer, before) if isinstance(layer, WINDOWS) else ""
+
+
+def _axes_mismatch(name: str, layer: nn.Module, before: Shape) -> str:
+    wanted, side = "a volume C×H×W" if _axes(layer) == 3 else "a signal C×L", before[-1] if before else 1
+    if len(before) == 1:
+        return f"{name} takes {wanted}, and a row of {_numbers(side)} arrives. Put it before the flattening."
+    example = (1, side, side)[: _axes(layer)]
+    return f"{name} takes {wanted}, and {times(before)} arrives. Say the channels too, as in {example}."
+
+
+def _axes(layer: nn.Module) -> int:
+    return 2 if type(layer).__name__.endswith("1d") else 3
+
+
+def _numbers(count: int) -> str:
+    return f"{count} number{'' if count == 1 else 's'}"
+
+
+def _channel_mismatch(name: str, setting: str, wanted: int, came: int) -> str:
+    arrive = f"{came} channel{' arrives' if came == 1 else 's arrive'}"
+    return f"{name} takes {setting}={wanted}, and {arrive}. Write {setting}={came}."
+
+
+def _row_mismatch(call: _Call, error: Exception) -> str:
+    """Say what a flattening makes of a picture: rows of another length, or rows that mix the pictures of a batch."""
+    flat = f"a picture of {times(call.before)} has {'·'.join(map(str, call.before))} = {prod(call.before)}"
+    asked = re.search(r"shape '\[(.+)\]' is invalid", str(error))
+    wanted = [int(size) for size in asked[1].split(", ")] if asked else error.args[0]
+    if asked and (len(wanted) != 2 or wanted[0] > 0):
+        return f"{call.name} asks for {asked[1]}, and {flat} in every batch. x.flatten(1) takes any number."
+    width = wanted[1] if len(wanted) == 2 else prod(call.before)
+    if width > 0 and width != prod(call.before) and call.name != "flatten":
+        return f"{call.name} makes rows of {width} numbers, and {flat}. x.flatten(1) takes any number."
+    return f"{call.name} puts the pictures of a batch together; {flat}. x.flatten(1) makes one row of each picture."
 
 
 def _linear_mismatch(name: str, layer: nn.Linear, before: Shape, volume: Shape) -> str:
     wanted, numbers = layer.in_features, prod(before)
-    if len(before) > 1:
+    flat = f"{'·'.join(map(str, before))} = {numbers}"
+    if len(before) == 2:
+        return f"{name} takes in_features={wanted}, and a tensor of {times(before)} arrives; flattened it has {flat}."
+    if len(before) > 2:
         return (
             f"{name} takes a row of in_features={wanted} numbers, and a volume of {times(before)} arrives: flatten it "
-            f"first, which makes {'·'.join(map(str, before))} = {numbers}."
+            f"first, which makes {flat}."
         )
-    origin = (
-        f", as {times(volume)} flattened is {'·'.join(map(str, volume))} = {numbers}" if prod(volume) == numbers else ""
-    )
+    made = f", as {times(volume)} flattened is {'·'.join(map(str, volume))} = {numbers}"
+    origin = made if volume and prod(volume) == numbers else ""
     return f"{name} takes in_features={wanted}, and {numbers} numbers arrive{origin}. Write in_features={numbers}."
 
 
 def _window_mismatch(name: str, layer: nn.Module, before: Shape) -> str:
-    if len(before) < 2:
-        return (
-            f"{name} takes a volume C×H×W, and a row of {prod(before)} numbers arrives. Put it before the flattening."
-        )
-    convolves = isinstance(layer, nn.Conv1d | nn.Conv2d)
-    if convolves and before[0] != layer.in_channels:
-        wanted = f"in_channels={before[0]}"
-        return f"{name} takes in_channels={layer.in_channels}, and {before[0]} channels arrive. Write {wanted}."
     for axis, side in enumerate(before[1:]):
         how = _along(layer, axis)
         try:
             arithmetic.output_size(side, **how)
-            if not convolves:
+            if not isinstance(layer, nn.Conv1d | nn.Conv2d):
                 arithmetic.pooled_size(side, how["kernel_size"], how["stride"], how["padding"])
         except ValueError as error:
-            return f"{name}: {error}"
+            reason, _, advice = str(error).partition(": ")
+            more = "Use a smaller window, more padding or a larger picture."
+            return f"{name}: {reason}. {more}" if "does not fit" in reason else f"{name}: {reason}: {advice}"
     return ""

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 import torch
 from refresh import NOTEBOOKS
+from torch import nn
 
 from helpers import checks
 
@@ -24,6 +25,24 @@ def double_loop(image, kernel, stride):
     return torch.stack([torch.stack([(image[r : r + k, c : c + k] * kernel).sum() for c in starts]) for r in starts])
 
 
+def averaged(image, kernel_size, stride):
+    starts = range(0, len(image) - kernel_size + 1, stride)
+    windows = [[image[r : r + kernel_size, c : c + kernel_size].mean() for c in starts] for r in starts]
+    return torch.tensor(windows)
+
+
+def seen(layers):
+    sees, step = 1, 1
+    for kernel_size, stride in layers:
+        sees, step = sees + (kernel_size - 1) * step, step * stride
+    return sees
+
+
+def ten_logits(maps, *more):
+    convolution = [nn.Conv2d(1, maps, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(maps * 144, 10), *more)
+
+
 RIGHT = [
     (checks.one_window, 20),
     (checks.one_window, torch.tensor(20)),
@@ -36,10 +55,85 @@ RIGHT = [
     (checks.edge_kernel, [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
     (checks.see_far, {"dilation": 4, "padding": 4}),
     (checks.edge_kernel, [[-1, 1, 0]] * 3),
+    (checks.two_poolings, ([[5, 2], [2, 8]], [[2.75, 1], [1, 4]])),
+    (checks.two_poolings, (torch.tensor([[5, 2], [2, 8]]), torch.tensor([[2.75, 1], [1, 4]]))),
+    (checks.pooled_sizes, (6, 7, 1)),
+    (checks.average_pooling, averaged),
+    (checks.overlapping_windows, {"kernel_size": 3, "stride": 2, "padding": 1}),
+    (checks.overlapping_windows, {"kernel_size": 15, "stride": 1}),
+    (checks.average_corner, 9 / 25),
+    (checks.average_corner, torch.tensor(0.36)),
+    (checks.pooled_gradient, [[0, 0, 0], [2, 1, 0], [0, 0, 1]]),
+    (checks.pooled_gradient, torch.tensor([[0, 0, 0], [2, 1, 0], [0, 0, 1]])),
+    (checks.pooled_alike, [[3, 1, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]]),
+    (checks.pooled_alike, [[2, 2, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]]),
+    (checks.count_weights, 1216),
+    (checks.in_features, 3136),
+    (checks.count_parameters, lambda net: sum(p.numel() for p in net.parameters())),
+    (checks.drop, lambda x, p, mask: x * mask / (1 - p)),
+    (checks.drop, lambda x, p, mask: torch.where(mask > 0, x / (1 - p), 0.0).double()),
+    (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 1}),
+    (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 1, "stride": 1, "padding": 0}),
+    (checks.receptive_field, seen),
+    (checks.own_network, ten_logits(8)),
+    (checks.own_network, ten_logits(4).eval()),
     (checks.edge_kernel, torch.tensor([[-0.1, -0.2, 0.3], [-0.2, -0.4, 0.6], [-0.1, -0.2, 0.3]])),
     (checks.strided_convolution, lambda image, kernel, stride: double_loop(image, kernel, stride).double()),
 ]
 WRONG = [
+    (checks.two_poolings, [[5, 2], [2, 8]], "the largest table has the shape (2,); make it 2×2"),
+    (checks.two_poolings, ([[5, 2], [2, 8]], [[2.75, 1], [1, 3]]), "1 of 4 numbers in the average table"),
+    (checks.two_poolings, 5, "give two tables"),
+    (checks.pooled_sizes, (6, 7, 2), "number 3 is not 2; where would the last window start"),
+    (checks.pooled_sizes, (6.5, 7, 1), "number 1 is not 6.5; round down"),
+    (checks.pooled_sizes, (6, 7), "three numbers"),
+    (checks.average_pooling, 3, "the answer is a function of image, kernel_size, stride"),
+    (checks.average_pooling, lambda image, kernel_size, stride: None, "return missing"),
+    (checks.average_pooling, lambda image, kernel_size, stride: 3, "returns int, not a tensor"),
+    (checks.average_pooling, lambda image, kernel_size, stride: averaged(image, kernel_size, 1), "the shape is (3, 3)"),
+    (
+        checks.average_pooling,
+        lambda *how: averaged(*how) * 2,
+        "for image of shape 4×4, kernel_size 2, stride 2 it returns",
+    ),
+    (checks.overlapping_windows, {"kernel_size": 2, "stride": 2}, "do not overlap"),
+    (checks.overlapping_windows, {"kernel_size": 3, "stride": 2}, "becomes 13×13"),
+    (checks.overlapping_windows, {"kernel_size": 3, "stride": 2, "padding": 2}, "at most half"),
+    (checks.overlapping_windows, {"kernel_size": 3}, "give kernel_size and stride"),
+    (checks.average_corner, 1, "count_include_pad=False"),
+    (checks.average_corner, 0.4444, "4/9 is for a window of 3"),
+    (checks.average_corner, 0.5, "how many of the 25"),
+    (checks.average_corner, "9/25", "give one number"),
+    (checks.pooled_gradient, [[0, 0, 0], [1, 1, 0], [0, 0, 1]], "add up to 3"),
+    (checks.pooled_gradient, [[0, 0, 0], [2, 0.5, 0.5], [0, 0, 1]], "gives all of its 1 to the first"),
+    (checks.pooled_gradient, [[0, 0, 0], [2, 0, 1], [0, 0, 1]], "the places are not"),
+    (checks.pooled_gradient, [1, 2], "one number for each of the 3×3"),
+    (checks.pooled_alike, [[1, 3, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]], "that is the picture itself"),
+    (checks.pooled_alike, [[1, 3, 2, 0], [5, 1, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]], "in 1 of 4 windows the average"),
+    (checks.pooled_alike, [[1, 3, 2, 0], [4, 3, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]], "in 1 of 4 windows the largest"),
+    (checks.pooled_alike, [[1]], "make it (4, 4)"),
+    (checks.count_weights, 1200, "a bias too"),
+    (checks.count_weights, 416, "as deep as its input"),
+    (checks.count_weights, 5, "in_channels · k · k"),
+    (checks.in_features, 576, "is for 32×32"),
+    (checks.in_features, 4096, "takes 2 pixels off"),
+    (checks.in_features, 14, "16 maps"),
+    (checks.count_parameters, lambda net: len(list(net.parameters())), "it returns 2, and torch 8"),
+    (checks.count_parameters, 8, "the answer is a function of net"),
+    (checks.drop, lambda x, p, mask: x * mask, "for x [1.0, 2.0, 3.0, 4.0], p 0.5"),
+    (checks.drop, lambda x, p, mask: (x * mask).sum(), "the shape is (), and should be (4,)"),
+    (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 3, "padding": 1}, "9,232 parameters"),
+    (checks.mix_channels, {"in_channels": 16, "out_channels": 64, "kernel_size": 1}, "takes in_channels=16, and 64"),
+    (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 1, "stride": 2}, "becomes 16×7×7"),
+    (checks.mix_channels, {"out_channels": 16}, "give in_channels, out_channels and kernel_size"),
+    (checks.receptive_field, lambda layers: sum(k for k, _ in layers), "it returns 5, and torch 4"),
+    (checks.receptive_field, lambda layers: None, "return missing"),
+    (checks.own_network, 5, "give a module"),
+    (checks.own_network, nn.Linear(784, 10), "takes a row of in_features=784 numbers"),
+    (checks.own_network, nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "no nn.Conv2d"),
+    (checks.own_network, ten_logits(16), "23,466 parameters"),
+    (checks.own_network, ten_logits(8, nn.Softmax(dim=1)), "leave the softmax to the loss"),
+    (checks.own_network, nn.Sequential(*ten_logits(8)[:4]), "the shape 1152"),
     (checks.one_window, 10, "flipped"),
     (checks.one_window, 14, "add the four products"),
     (checks.one_window, "20", "without quotes"),

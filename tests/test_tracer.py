@@ -202,10 +202,10 @@ def test_shared_layers_are_counted_once_and_nested_ones_found():
     ("forward", "words"),
     [
         (lambda self, x: x.numpy(), "numpy stopped at 1×8×8: "),
-        (lambda self, x: torch.cat([x, self.conv1(x)]), "cat stopped: "),
+        (lambda self, x: torch.cat([x, self.conv1(x)]), "cat stopped at 1×8×8: "),
         (lambda self, x: self.missing(x), "forward stopped with AttributeError: "),
         (lambda self, x: self.fc1(x), "fc1 takes a row of in_features=576 numbers, and a volume of 1×8×8 arrives"),
-        (lambda self, x: self.conv2(x), "conv2 takes in_channels=6, and 1 channels arrive. Write in_channels=1."),
+        (lambda self, x: self.conv2(x), "conv2 takes in_channels=6, and 1 channel arrives. Write in_channels=1."),
         (lambda self, x: self.conv1(x.flatten(1)), "conv1 takes a volume C×H×W, and a row of 64 numbers arrives. "),
     ],
 )
@@ -214,16 +214,94 @@ def test_any_forward_of_a_student_gets_a_sentence(forward, words):
     assert trace(model, (1, 8, 8)).trouble.startswith(words)
 
 
+def own(forward, **parts):
+    """Return a module of a student's own, with the given parts and forward."""
+    model = type("Own", (nn.Module,), {"forward": forward})()
+    for name, part in parts.items():
+        setattr(model, name, part)
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "shape", "words"),
     [
+        (nn.Sequential(nn.Conv2d(1, 4, 3)), (28, 28), "0 (Conv2d) takes a volume C×H×W, and 28×28 arrives. Say the"),
+        (
+            nn.Sequential(nn.Flatten(0), nn.Linear(64, 2)),
+            (1, 8, 8),
+            "0 (Flatten) puts the pictures of a batch together",
+        ),
+        (own(lambda self, x: torch.flatten(x)), (1, 8, 8), "flatten puts the pictures of a batch together"),
+        (own(lambda self, x: x.view(-1)), (1, 8, 8), "view puts the pictures of a batch together"),
+        (own(lambda self, x: x.view(1, -1)), (1, 8, 8), "view makes rows of 448 numbers"),
+        (own(lambda self, x: x.view(5, -1)), (1, 8, 8), "view asks for 5, -1, and a picture of 1×8×8 has 1·8·8 = 64"),
+        (own(lambda self, x: x.view(-1, 4, 10, 10)), (1, 8, 8), "view asks for -1, 4, 10, 10, and a picture"),
+        (own(lambda self, x: None), (1, 8, 8), "forward gives nothing back: is a return missing?"),
+        (nn.Conv1d(3, 4, 3), (3, 8, 8), "Conv1d takes a signal C×L, and 3×8×8 arrives"),
+        (nn.Sequential(nn.LSTM(8, 4), nn.Linear(4, 2)), (5, 8), "1 (Linear) gets no tensor. A layer before it gives"),
+        (nn.Sequential(nn.Flatten(), nn.BatchNorm2d(4)), (1, 2, 2), "1 (BatchNorm2d) takes a volume C×H×W, and a row"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(9)), (1, 8, 8), "1 (MaxPool2d): A window of 9 (kernel_size 9"),
+    ],
+)
+def test_usual_mistakes_are_named_for_what_they_are(model, shape, words):
+    assert trace(model, shape).trouble.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "result"),
+    [
+        (own(lambda self, x: F.relu(x + self.c(x)), c=nn.Conv2d(3, 3, 3, padding=1)), (3, 8, 8), (3, 8, 8)),
+        (own(lambda self, x: F.conv2d(x, self.w / self.w.view(4, -1).mean()), w=nn.Parameter(torch.ones(4, 3, 3, 3))),
+         (3, 8, 8), (4, 6, 6)),
+        (own(lambda self, x: F.adaptive_avg_pool2d(x, 1).squeeze()), (3, 8, 8), (3,)),
+        (own(lambda self, x: F.max_pool2d(x, [2, 2])), (3, 8, 8), (3, 4, 4)),
+        (nn.MaxPool2d([2, 2], return_indices=True), (3, 8, 8), (3, 4, 4)),
+        (nn.LSTM(8, 4, batch_first=True), (5, 8), (5, 4)),
+        (nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3))), (3, 8, 8), (4, 6, 6)),
+        (nn.ConvTranspose2d(3, 4, 2, 2), (3, 8, 8), (4, 16, 16)),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8), (5, 8)),
+    ],
+)  # fmt: skip
+def test_other_modules_are_followed_too(model, shape, result):
+    traced = trace(model, shape)
+    assert not traced.trouble and traced.shape == result
+    assert traced.parameters == sum(p.numel() for p in model.parameters())
+    rest = traced.parameters - sum(row.parameters for row in traced.rows)
+    assert (f"{rest:,} of the parameters belong to no layer that ran." in traced.remark) == (rest > 0)
+
+
+def test_a_dense_layer_on_the_last_axis_is_remarked():
+    traced = trace(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(12, 10)), (1, 14, 14))
+    assert traced.shape == (4, 12, 10) and traced.remark.startswith("1 (Linear) took the last axis alone")
+
+
+def test_what_a_module_keeps_and_hooks_is_neither_copied_nor_run():
+    heard = []
+    model = nn.Sequential(nn.Conv2d(1, 2, 3))
+    model[0].register_forward_hook(lambda *_: heard.append(1))
+    model.kept = model(torch.zeros(1, 1, 8, 8))
+    model.cache, before = torch.zeros(50_000_000), peak_megabytes()
+    assert trace(model, (1, 8, 8)).shape == (2, 6, 6) and heard == [1]
+    assert peak_megabytes() - before < 100
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "words"),
+    [
+        (nn.Conv2d, (1, 8, 8), "The model cannot be made: TypeError: "),
+        (
+            type("NoSuper", (nn.Module,), {"__init__": lambda self: setattr(self, "a", nn.ReLU())}),
+            (1,),
+            "The model cannot",
+        ),
+        (torch.jit.script(nn.Linear(3, 2)), (3,), "A scripted model runs outside Python"),
         (Net, (), "shape must be one to four whole numbers"),
         (Net, (1, 32, 0), "shape must be one to four whole numbers"),
         (Net, 32, "shape must be one to four whole numbers"),
         (Net, (1, 32.0, 32), "shape must be one to four whole numbers"),
         ("net", (1, 8, 8), "model must be an nn.Module, or a function that makes one, not 'net'."),
         (lambda: 3, (1, 8, 8), "model must be an nn.Module, or a function that makes one, not 3."),
-        (nn.LazyLinear(3), (8,), "The model has lazy layers"),
+        (nn.LazyLinear(3), (8,), "The model cannot be copied: RuntimeError: it has lazy layers"),
     ],
 )
 def test_bad_arguments_get_one_sentence(model, shape, words):

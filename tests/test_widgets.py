@@ -1,0 +1,199 @@
+"""The pooling bench, the dropout bench and the tracer by keyboard in a real JupyterLab, with and without a kernel."""
+
+import lab
+import pytest
+from test_browser import in_kernel, press, slider
+
+pytestmark = pytest.mark.browser
+SOURCES = {
+    "pooling": "from helpers.explorer import PoolingBench\nbench = PoolingBench()\nbench",
+    "dropout": "from helpers.dropout import DropoutBench\nbench = DropoutBench()\nbench",
+    "tracer": "from helpers.composer import ShapeTracer\nbench = ShapeTracer()\nbench",
+    "convolution": "from helpers.explorer import ConvolutionBench\nbench = ConvolutionBench()\nbench",
+}
+
+
+@pytest.fixture
+def opened(browser, address, request):
+    page = lab.open_source(browser, address, SOURCES[request.param])
+    lab.run_all(page)
+    yield page
+    lab.close(page)
+
+
+def opens(name):
+    return pytest.mark.parametrize("opened", [name], indirect=True)
+
+
+def said(page, part):
+    return page.inner_text(f".bench-{part}")
+
+
+def end_kernel(page):
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
+
+
+@opens("pooling")
+def test_every_control_of_pooling_works_by_keyboard_and_python_follows(opened):
+    press(opened, "kernel_size", "ArrowRight")
+    press(opened, "padding", "ArrowRight")
+    press(opened, "stride", "ArrowRight")
+    press(opened, "input_size", "ArrowRight")
+    press(opened, "step", "ArrowRight", "ArrowRight")
+    opened.locator("input[type=checkbox]").nth(0).focus()
+    opened.keyboard.press("Space")
+    opened.locator(".widget-dropdown select").nth(1).focus()
+    opened.keyboard.press("ArrowDown")
+    opened.wait_for_timeout(200)
+    assert said(opened, "code code") == in_kernel(opened, "bench.code")
+    assert in_kernel(opened, "bench").startswith(
+        "PoolingBench(mode='average', input_size=9, kernel_size=3, stride=3, padding=1, ceil_mode=True, count_include"
+    )
+    shown = opened.locator("[aria-label=Output] [role=gridcell]").evaluate_all(
+        "cells => cells.map(cell => +cell.title)"
+    )
+    assert str([round(value, 4) for value in shown]) == in_kernel(
+        opened, "[round(value, 4) for value in bench.output.flatten().tolist()]"
+    )
+
+
+@opens("pooling")
+def test_no_key_that_is_meant_for_the_bench_reaches_a_shortcut(opened):
+    cell = opened.locator("[aria-label^=Input] [data-row='1'][data-column='1']")
+    cell.focus()
+    for key in ("ArrowDown", "j", "ArrowUp", "a", "ArrowDown"):
+        opened.keyboard.press(key)
+    assert opened.evaluate("document.activeElement.dataset.row") == "2"
+    slider(opened, "input_size").focus()
+    opened.keyboard.press("ArrowUp")
+    opened.wait_for_timeout(100)
+    assert slider(opened, "input_size").get_attribute("aria-valuenow") == "9.0"
+    assert opened.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 1
+
+
+@opens("pooling")
+def test_no_pooling_slider_reaches_what_torch_refuses(opened):
+    press(opened, "padding", *["ArrowRight"] * 3)
+    assert slider(opened, "padding").get_attribute("aria-valuenow") == "1.0"
+    press(opened, "kernel_size", *["ArrowLeft"] * 3)
+    assert slider(opened, "kernel_size").get_attribute("aria-valuenow") == "2.0"
+    press(opened, "kernel_size", *["ArrowRight"] * 4)
+    press(opened, "padding", *["ArrowRight"] * 3)
+    press(opened, "input_size", *["ArrowLeft"] * 9)
+    assert in_kernel(opened, "bench").startswith(
+        "PoolingBench(mode='max', input_size=3, kernel_size=6, stride=2, padding=3"
+    )
+    assert in_kernel(opened, "bench.output.shape") == "torch.Size([2, 2])"
+
+
+@opens("pooling")
+def test_python_moves_the_boxes_and_the_list(opened):
+    assert in_kernel(opened, "setattr(bench, 'mode', 'average') or bench.set(ceil_mode=True, padding=1)") == "None"
+    opened.wait_for_timeout(200)
+    assert opened.locator("input[type=checkbox]").nth(0).is_checked()
+    assert opened.locator(".widget-dropdown select").nth(1).input_value() == "average"
+    assert "padding=1, ceil_mode=True, count_include_pad=True" in said(opened, "code code")
+
+
+@opens("dropout")
+def test_p_and_draw_move_by_arrow_keys_and_play_walks(opened):
+    press(opened, "p", "ArrowRight", "ArrowRight", "ArrowRight")
+    press(opened, "draw", "ArrowRight")
+    assert said(opened, "code code") == in_kernel(opened, "bench.code") == "nn.Dropout(p=0.65).train()"
+    dropped = int(in_kernel(opened, "64 - int(bench.mask.sum())"))
+    assert said(opened, "status") == f"Draw 2: {dropped} of 64 numbers are dropped."
+    opened.locator("input[type=checkbox]").focus()
+    opened.keyboard.press("Space")
+    assert said(opened, "status") == "eval: no number is dropped."
+    opened.keyboard.press("Space")
+    opened.locator(".widget-play button").first.click()
+    opened.wait_for_function("document.querySelector('.bench-status').textContent.startsWith('Draw 4')", timeout=10_000)
+
+
+@pytest.mark.parametrize(
+    ("opened", "name", "line"),
+    [
+        ("convolution", "stride", "kernel_size=3, stride=2"),
+        ("pooling", "kernel_size", "kernel_size=3, stride=2"),
+        ("dropout", "p", "p=0.55"),
+    ],
+    indirect=["opened"],
+)
+def test_it_goes_on_without_a_kernel(opened, name, line):
+    before = said(opened, "code code")
+    end_kernel(opened)
+    press(opened, name, "ArrowRight")
+    assert said(opened, "code code") != before and line in said(opened, "code code")
+
+
+def retype(field, text):
+    field.press("Control+a")
+    field.press("Delete")
+    field.press_sequentially(text)
+    field.press("Enter")
+
+
+def fields(page):
+    return page.locator(".trace input").evaluate_all("inputs => inputs.map(input => [input.name, input.value])")
+
+
+@opens("tracer")
+def test_layers_are_edited_by_keyboard(opened):
+    opened.get_by_label("out_channels of layer 1").focus()
+    opened.keyboard.press("ArrowUp")
+    opened.wait_for_function("document.querySelector('.trace').textContent.includes('7×30×30')")
+    assert opened.evaluate("document.activeElement.getAttribute('aria-label')") == "out_channels of layer 1"
+    assert in_kernel(opened, "bench.layers[0]['out_channels'], bench.network") == "7 my own"
+    opened.get_by_label("kind of layer 3").select_option("AvgPool2d")
+    opened.wait_for_function("document.querySelector('.bench code').textContent.includes('AvgPool2d')")
+    opened.get_by_label("Remove layer 2").press("Enter")
+    opened.wait_for_function("document.querySelectorAll('.trace tbody tr').length === 11")
+    opened.get_by_label("Move layer 2 up").press("Enter")
+    opened.wait_for_function("document.querySelector('.trace tbody select').value === 'AvgPool2d'")
+    opened.get_by_role("button", name="Add a layer").press("Enter")
+    opened.wait_for_function("document.querySelectorAll('.trace tbody tr').length === 12")
+    kinds = "AvgPool2d Conv2d Conv2d ReLU MaxPool2d Flatten Linear ReLU Linear ReLU Linear ReLU"
+    assert in_kernel(opened, "*(layer['kind'] for layer in bench.layers)") == kinds
+    assert said(opened, "code code") == in_kernel(opened, "bench.code")
+
+
+@opens("tracer")
+def test_a_smaller_picture_is_explained_and_mended_by_keyboard(opened):
+    press(opened, "side", *["ArrowLeft"] * 4)
+    opened.wait_for_function("document.querySelector('.bench-status').textContent.includes('400 numbers arrive')")
+    assert said(opened, "status").startswith("✗ layer 8 (Linear) takes in_features=576, and 400 numbers arrive")
+    assert opened.locator(".trace .wrong").inner_text().startswith("8")
+    opened.locator("input[type=checkbox]").focus()
+    opened.keyboard.press("Space")
+    opened.wait_for_function("document.querySelector('.bench-status').textContent === ''")
+    assert ["in_features", "400"] in fields(opened) and opened.get_by_label("in_features of layer 8").is_disabled()
+
+
+@opens("tracer")
+def test_a_wrong_number_is_answered_and_the_old_one_stays(opened):
+    field = opened.get_by_label("stride of layer 1")
+    for typed in ("0", "2.5", "", "1000"):
+        retype(field, typed)
+        assert said(opened, "status").startswith("stride takes a whole number from 1 to 64, not ")
+        assert field.input_value() == "1"
+    assert in_kernel(opened, "bench.layers[0]['stride']") == "1"
+
+
+@opens("tracer")
+def test_a_billion_weights_are_answered_in_words(opened):
+    field = opened.get_by_label("out_features of layer 12")
+    retype(field, "1000000000")
+    opened.wait_for_function(
+        "document.querySelector('.bench').textContent.includes('Nothing of it was allocated here')"
+    )
+    assert "85,000,000,000" in opened.inner_text(".trace") and "340.0 GB" in opened.inner_text(".bench")
+
+
+@pytest.mark.parametrize("width", [500, 900])
+@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer"])
+def test_nothing_is_wider_than_its_place(browser, address, name, width):
+    page = lab.open_source(browser, address, SOURCES[name], (width, 900))
+    lab.run_all(page)
+    assert lab.cut_off(page) == []
+    lab.close(page)
