@@ -13,7 +13,7 @@ from traitlets import Bool, Dict, Int, List, Unicode
 from helpers import arithmetic, tracer
 from helpers.explorer import STYLE, Bench, controls, label, script, slider
 
-MANY = 10**9
+MANY = 10**7  # of channels or features: enough for layers of billions of weights
 WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
 # For each kind of layer its settings: the least, the largest, and the one that a new layer starts with.
 KINDS = {
@@ -23,7 +23,7 @@ KINDS = {
     "AvgPool2d": WINDOW,
     "Dropout": {},
     "Flatten": {},
-    "Linear": {"in_features": [1, MANY, 576], "out_features": [1, MANY, 10]},
+    "Linear": {"in_features": [1, MANY**2, 576], "out_features": [1, MANY, 10]},
 }
 LARGEST_CHANNELS, LARGEST_SIDE, MOST_LAYERS = 64, 64, 20
 OWN = "my own"
@@ -59,6 +59,9 @@ NETWORKS = {
 }
 
 
+SIDES = {"Net, 32×32": 32, "ConvNet, 28×28": 28, "one convolution": 32}
+
+
 class ComposerView(anywidget.AnyWidget):
     """What the browser draws: the layers, which it edits, and what the kernel found."""
 
@@ -84,7 +87,9 @@ class ShapeTracer(Bench):
     `{"kind": "Conv2d", "out_channels": 6, "kernel_size": 3}`; `tracer.trace` is what `helpers.tracer.trace` finds.
     """
 
-    def __init__(self, network: str = "Net, 32×32", channels: int = 1, side: int = 32, derive: bool = False) -> None:
+    def __init__(
+        self, network: str = "Net, 32×32", channels: int = 1, side: int | None = None, derive: bool = False
+    ) -> None:
         self._view = ComposerView(layers=NETWORKS["Net, 32×32"])
         self._names = [*NETWORKS, OWN]
         self._network = widgets.Dropdown(options=self._names, **label("network", TIPS["network"]))
@@ -96,8 +101,9 @@ class ShapeTracer(Bench):
         super().__init__([controls(self._view, links), self._view])
         self._view.observe(self._chosen, "network_index")
         self._view.observe(self._update, ["layers", "channels", "side", "derive"])
-        self.channels, self.side, self.derive = channels, side, derive
         self.network = network
+        self.channels, self.derive = channels, derive
+        self.side = SIDES[network] if side is None else side
         self._update()
 
     @property
@@ -159,13 +165,15 @@ class ShapeTracer(Bench):
     @property
     def trace(self) -> tracer.Trace:
         """What the tracer finds for the stack as it stands."""
-        return self._trace(_built(self.layers, self._shape, self.derive)[0])
+        return self._trace(*_built(self.layers, self._shape, self.derive)[::2])
 
-    def _trace(self, modules: list[nn.Module]) -> tracer.Trace:
+    def _trace(self, modules: list[nn.Module], trouble: str) -> tracer.Trace:
         model = nn.Sequential()
         for number, module in enumerate(modules, 1):
             model.add_module(f"layer {number} ({type(module).__name__})", module)
-        return tracer.trace(model, self._shape)
+        found = tracer.trace(model, self._shape)
+        found.trouble = found.trouble or trouble
+        return found
 
     @property
     def _shape(self) -> tuple[int, int, int]:
@@ -176,8 +184,8 @@ class ShapeTracer(Bench):
             self._view.layers = NETWORKS[self.network]
 
     def _update(self, _change: object = None) -> None:
-        modules, layers = _built(self.layers, self._shape, self.derive)
-        found = self._trace(modules)
+        modules, layers, trouble = _built(self.layers, self._shape, self.derive)
+        found = self._trace(modules, trouble)
         with self._view.hold_sync():
             self._view.layers = layers
             if self.network != OWN and not self._is(NETWORKS[self.network]):
@@ -215,23 +223,29 @@ class ShapeTracer(Bench):
         return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {}
 
 
-def _built(layers: list[dict], shape: tuple[int, ...], derive: bool) -> tuple[list[nn.Module], list[dict]]:
-    """Return the modules without memory, in_channels put in from the layers before, and in_features where wanted."""
+def _built(layers: list[dict], shape: tuple, derive: bool) -> tuple[list[nn.Module], list[dict], str]:
+    """Return the modules, without memory, the layers as they are then, and what is wrong where torch cannot count it.
+
+    in_channels follow from the layers before, and in_features where that is wanted.
+    """
     modules, parts, at = [], [], torch.empty(1, *shape, device="meta")
-    for part in layers:
+    for number, part in enumerate(layers, 1):
         how = {name: value for name, value in part.items() if name != "kind"}
         if part["kind"] == "Conv2d":
             how["in_channels"] = at.shape[1]
         if part["kind"] == "Linear" and derive:
             how["in_features"] = at[0].numel()
-        with torch.device("meta"):
-            modules.append(getattr(nn, part["kind"])(**how))
+        try:
+            with torch.device("meta"):
+                modules.append(getattr(nn, part["kind"])(**how))
+        except RuntimeError:  # more numbers than a 64-bit integer counts
+            return modules, layers, f"layer {number} ({part['kind']}) would hold more numbers than torch can count."
         parts.append(part | {name: how[name] for name in how.keys() & part.keys()})
         try:
             at = modules[-1](at)
         except (RuntimeError, IndexError):  # the tracer says it in words
             derive = False
-    return modules, parts
+    return modules, parts, ""
 
 
 def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
@@ -242,12 +256,11 @@ def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
 
 def _checked_layer(part: dict[str, object]) -> dict[str, object]:
     kind = part.get("kind") if isinstance(part, dict) else None
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"A layer is a dict with a kind out of {', '.join(KINDS)}, not {reprlib.repr(part)}.")
-    whole = layer(**part)
-    for name, value in whole.items():
+    for name, value in part.items():
         if name != "kind" and name not in KINDS[kind]:
             raise ValueError(f"{kind} has no setting {name!r} here; it has {', '.join(KINDS[kind]) or 'none'}.")
         if name != "kind":
             arithmetic.check_whole(name, value, *KINDS[kind][name][:2])
-    return whole
+    return layer(**part)

@@ -3,6 +3,7 @@
 Like the sliding window it answers in the browser, with or without a kernel; `bench.output` is what torch makes of it.
 """
 
+import math
 import reprlib
 from numbers import Real
 
@@ -14,7 +15,7 @@ from traitlets import Bool, Float, Int, List
 from helpers import arithmetic, figures, presets
 from helpers.explorer import STYLE, Bench, controls, label, player, script, slider
 
-DRAWS, LARGEST_P = 100, 0.95
+DRAWS, LARGEST_P, STEP = 100, 0.95, 0.05
 TIPS = {
     "p": "The probability with which each number is dropped",
     "draw": "Which of the random masks",
@@ -46,7 +47,7 @@ class DropoutBench(Bench):
         self._values = presets.inputs(8)["digit"]
         self._chances = torch.randint(100, (DRAWS, 8, 8), generator=generator)
         self._view = DropoutView(values=self._values.tolist(), chances=self._chances.tolist())
-        self._p = widgets.FloatSlider(min=0, max=LARGEST_P, step=0.05, **label("p", TIPS["p"]))
+        self._p = widgets.FloatSlider(min=0, max=LARGEST_P, step=STEP, **label("p", TIPS["p"]))
         self._draw = slider("draw", 1, DRAWS, TIPS["draw"])
         self._play = player("Draw one mask after the other")
         self._play.min, self._play.max = 1, DRAWS
@@ -57,14 +58,15 @@ class DropoutBench(Bench):
 
     @property
     def p(self) -> float:
-        """The probability with which each number is dropped, 0 to 0.95."""
+        """The probability with which each number is dropped, 0 to 0.95 in steps of 0.05."""
         return self._view.p
 
     @p.setter
     def p(self, value: float) -> None:
-        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= LARGEST_P:
-            raise ValueError(f"p must be a number from 0 to {LARGEST_P}, not {reprlib.repr(value)}.")
-        self._p.value = self._view.p = float(value)
+        fits = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= LARGEST_P
+        if not fits or not math.isclose(value / STEP, round(value / STEP), abs_tol=1e-9):
+            raise ValueError(f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not {reprlib.repr(value)}.")
+        self._p.value = self._view.p = round(float(value), 2)
 
     @property
     def draw(self) -> int:

@@ -189,7 +189,12 @@ function codeLine(status) {
 }
 
 // JupyterLab's shortcuts must not take the keys that are meant for what has the focus, be it a cell, a list or a box.
-const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+// And a slider's handle has no name of its own for those who do not see the word beside it.
+function keepKeys({ target }) {
+  target.setAttribute("data-lm-suppress-shortcuts", "true");
+  const word = target.closest(".widget-slider")?.querySelector(".widget-label");
+  if (word) target.setAttribute("aria-label", word.textContent);
+}
 
 // Draw now, whenever one of the named values of the model changes, and fit the boards whenever the room does.
 // Returns what ends it. All the changes that one key press brings make one drawing.
@@ -202,7 +207,9 @@ function live(model, el, names, draw, fit) {
     queueMicrotask(() => { waiting = false; draw(); });
   };
   const room = new ResizeObserver(([{ contentRect }]) => {
-    (el.closest(".widget-vbox") ?? el).addEventListener("focusin", keepKeys);
+    const whole = el.closest(".widget-vbox") ?? el;
+    whole.addEventListener("focusin", keepKeys);
+    whole.querySelectorAll(".noUi-handle").forEach((target) => keepKeys({ target }));
     const between = (low, share, high) => Math.min(Math.max(share * contentRect.width, low), high);
     if (contentRect.width) fit(between); // else it is hidden
   });

@@ -9,7 +9,7 @@ import torch
 from test_page import exact_values, numbers, open_bench
 from torch import nn
 
-from helpers.dropout import DRAWS, LARGEST_P, DropoutBench
+from helpers.dropout import DRAWS, LARGEST_P, STEP, DropoutBench
 
 PS = [percent / 100 for percent in range(0, 100, 5)]
 WALK = """async (walk) => {
@@ -51,10 +51,11 @@ def test_in_eval_everything_passes_and_the_mean_of_many_draws_is_near_the_input(
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("p", 1, f"p must be a number from 0 to {LARGEST_P}, not 1."),
-        ("p", -0.1, f"p must be a number from 0 to {LARGEST_P}, not -0.1."),
-        ("p", float("nan"), f"p must be a number from 0 to {LARGEST_P}, not nan."),
-        ("p", "half", f"p must be a number from 0 to {LARGEST_P}, not 'half'."),
+        ("p", 1, f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not 1."),
+        ("p", -0.1, f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not -0.1."),
+        ("p", float("nan"), f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not nan."),
+        ("p", 0.333, f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not 0.333."),
+        ("p", "half", f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not 'half'."),
         ("draw", 0, "draw must be a whole number from 1 to 100, not 0."),
         ("draw", 1.5, "draw must be a whole number from 1 to 100, not 1.5."),
         ("training", "eval", "training must be True or False, not 'eval'."),
