@@ -26,8 +26,8 @@ def double_loop(image, kernel, stride):
 
 
 def averaged(image, kernel_size, stride):
-    starts = range(0, len(image) - kernel_size + 1, stride)
-    windows = [[image[r : r + kernel_size, c : c + kernel_size].mean() for c in starts] for r in starts]
+    rows, columns = (range(0, size - kernel_size + 1, stride) for size in image.shape)
+    windows = [[image[r : r + kernel_size, c : c + kernel_size].mean() for c in columns] for r in rows]
     return torch.tensor(windows)
 
 
@@ -43,6 +43,11 @@ def ten_logits(maps, *more):
     return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(maps * 144, 10), *more)
 
 
+BROKEN = nn.Sequential(
+    *[nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)],
+    *[nn.Flatten(), nn.Linear(16 * 5 * 5, 10), nn.Softmax(dim=1)],
+)
+
 RIGHT = [
     (checks.one_window, 20),
     (checks.one_window, torch.tensor(20)),
@@ -55,8 +60,8 @@ RIGHT = [
     (checks.edge_kernel, [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
     (checks.see_far, {"dilation": 4, "padding": 4}),
     (checks.edge_kernel, [[-1, 1, 0]] * 3),
-    (checks.two_poolings, ([[5, 2], [2, 8]], [[2.75, 1], [1, 4]])),
-    (checks.two_poolings, (torch.tensor([[5, 2], [2, 8]]), torch.tensor([[2.75, 1], [1, 4]]))),
+    (checks.two_poolings, ([[5, 2], [3, 8]], [[2.75, 1], [1.75, 4]])),
+    (checks.two_poolings, (torch.tensor([[5, 2], [3, 8]]), torch.tensor([[2.75, 1], [1.75, 4]]))),
     (checks.pooled_sizes, (6, 7, 1)),
     (checks.average_pooling, averaged),
     (checks.overlapping_windows, {"kernel_size": 3, "stride": 2, "padding": 1}),
@@ -65,8 +70,8 @@ RIGHT = [
     (checks.average_corner, torch.tensor(0.36)),
     (checks.pooled_gradient, [[0, 0, 0], [2, 1, 0], [0, 0, 1]]),
     (checks.pooled_gradient, torch.tensor([[0, 0, 0], [2, 1, 0], [0, 0, 1]])),
-    (checks.pooled_alike, [[3, 1, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]]),
-    (checks.pooled_alike, [[2, 2, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]]),
+    (checks.pooled_alike, [[3, 1, 2, 0], [5, 2, 1, 1], [3, 1, 4, 8], [2, 1, 2, 2]]),
+    (checks.pooled_alike, [[2, 2, 2, 0], [5, 2, 1, 1], [3, 1, 4, 8], [2, 1, 2, 2]]),
     (checks.count_weights, 1216),
     (checks.in_features, 3136),
     (checks.count_parameters, lambda net: sum(p.numel() for p in net.parameters())),
@@ -77,60 +82,109 @@ RIGHT = [
     (checks.receptive_field, seen),
     (checks.own_network, ten_logits(8)),
     (checks.own_network, ten_logits(4).eval()),
+    (checks.one_step, 4),
+    (checks.drop, lambda x, p, mask: x.mul_(mask).div_(1 - p)),
+    (checks.receptive_field, lambda layers: seen([layers.pop(0) for _ in range(len(layers))])),
+    (
+        checks.repaired,
+        nn.Sequential(nn.Conv2d(1, 8, 5), *BROKEN[1:3], nn.Conv2d(8, 16, 5), *BROKEN[4:7], nn.Linear(256, 10)),
+    ),
     (checks.edge_kernel, torch.tensor([[-0.1, -0.2, 0.3], [-0.2, -0.4, 0.6], [-0.1, -0.2, 0.3]])),
     (checks.strided_convolution, lambda image, kernel, stride: double_loop(image, kernel, stride).double()),
 ]
 WRONG = [
-    (checks.two_poolings, [[5, 2], [2, 8]], "the largest table has the shape (2,); make it 2×2"),
-    (checks.two_poolings, ([[5, 2], [2, 8]], [[2.75, 1], [1, 3]]), "1 of 4 numbers in the average table"),
+    (checks.two_poolings, [[5, 2], [3, 8]], "the largest table has the shape (2,); make it 2×2"),
+    (checks.two_poolings, ([[2.75, 1], [1.75, 4]], [[5, 2], [3, 8]]), "change places"),
+    (checks.two_poolings, ([[5, 3], [2, 8]], [[2.75, 1], [1.75, 4]]), "another number at [0, 1]"),
+    (
+        checks.two_poolings,
+        ([[5, 2], [3]], [[1, 1], [1, 1]]),
+        "the largest table is no table of numbers; give 2 rows of 2",
+    ),
+    (checks.two_poolings, ([[5, 2], [3, 8]], None), "the average table is no table of numbers"),
+    (checks.two_poolings, ([[5, 2], [3, 8]], [[2.75, 1], [1.75, 3]]), "the average table has another number at [1, 1]"),
     (checks.two_poolings, 5, "give two tables"),
-    (checks.pooled_sizes, (6, 7, 2), "number 3 is not 2; where would the last window start"),
-    (checks.pooled_sizes, (6.5, 7, 1), "number 1 is not 6.5; round down"),
+    (checks.pooled_sizes, (6, 7, 2), "number 3 is not 2; where would the second window start"),
+    (checks.pooled_sizes, (6.5, 7, 1), "number 1 is not 6.5; without ceil_mode it rounds down"),
     (checks.pooled_sizes, (6, 7), "three numbers"),
     (checks.average_pooling, 3, "the answer is a function of image, kernel_size, stride"),
     (checks.average_pooling, lambda image, kernel_size, stride: None, "return missing"),
-    (checks.average_pooling, lambda image, kernel_size, stride: 3, "returns int, not a tensor"),
+    (checks.average_pooling, lambda image, kernel_size, stride: 3, "returns a value of type int, not a tensor"),
     (checks.average_pooling, lambda image, kernel_size, stride: averaged(image, kernel_size, 1), "the shape is (3, 3)"),
     (
         checks.average_pooling,
         lambda *how: averaged(*how) * 2,
-        "for image of shape 4×4, kernel_size 2, stride 2 it returns",
+        "for image of shape 4×4, kernel_size 2, stride 2 it gives 9 at [0, 0], and should give 4.5",
     ),
     (checks.overlapping_windows, {"kernel_size": 2, "stride": 2}, "do not overlap"),
     (checks.overlapping_windows, {"kernel_size": 3, "stride": 2}, "becomes 13×13"),
-    (checks.overlapping_windows, {"kernel_size": 3, "stride": 2, "padding": 2}, "at most half"),
+    (
+        checks.overlapping_windows,
+        {"kernel_size": 3, "stride": 2, "padding": 2},
+        "padding 2 is more than half of kernel_size 3: use 1 or less",
+    ),
     (checks.overlapping_windows, {"kernel_size": 3}, "give kernel_size and stride"),
     (checks.average_corner, 1, "count_include_pad=False"),
     (checks.average_corner, 0.4444, "4/9 is for a window of 3"),
-    (checks.average_corner, 0.5, "how many of the 25"),
+    (checks.average_corner, 9, "divide the ones"),
     (checks.average_corner, "9/25", "give one number"),
     (checks.pooled_gradient, [[0, 0, 0], [1, 1, 0], [0, 0, 1]], "add up to 3"),
-    (checks.pooled_gradient, [[0, 0, 0], [2, 0.5, 0.5], [0, 0, 1]], "gives all of its 1 to the first"),
+    (checks.pooled_gradient, [[0, 0, 0], [2, 0.5, 0.5], [0, 0, 1]], "all of its 1 to the first"),
     (checks.pooled_gradient, [[0, 0, 0], [2, 0, 1], [0, 0, 1]], "the places are not"),
-    (checks.pooled_gradient, [1, 2], "one number for each of the 3×3"),
-    (checks.pooled_alike, [[1, 3, 2, 0], [5, 2, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]], "that is the picture itself"),
-    (checks.pooled_alike, [[1, 3, 2, 0], [5, 1, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]], "in 1 of 4 windows the average"),
-    (checks.pooled_alike, [[1, 3, 2, 0], [4, 3, 1, 1], [0, 1, 4, 8], [2, 1, 2, 2]], "in 1 of 4 windows the largest"),
-    (checks.pooled_alike, [[1]], "make it (4, 4)"),
+    (
+        checks.pooled_gradient,
+        [[0, 0, 0], [1, 1, 0], [0, 1, 1]],
+        "the 4 is the largest of two windows, and you give it 1",
+    ),
+    (checks.pooled_gradient, [1, 2], "make it 3×3"),
+    (checks.pooled_gradient, "4", "no table of numbers"),
+    (checks.one_step, 2, "the second has not yet"),
+    (checks.one_step, 1, "a whole stride"),
+    (
+        checks.pooled_alike,
+        [[1, 3, 2, 0], [5, 2, 1, 1], [3, 1, 4, 8.000001], [2, 1, 2, 2]],
+        "that is the picture itself",
+    ),
+    (checks.pooled_alike, [[1, 3, 2, 0], [5, 1, 1, 1], [3, 1, 4, 8], [2, 1, 2, 2]], "in 1 of 4 windows the average"),
+    (checks.pooled_alike, [[1, 3, 2, 0], [4, 3, 1, 1], [3, 1, 4, 8], [2, 1, 2, 2]], "in 1 of 4 windows the largest"),
+    (checks.pooled_alike, [[1]], "make it 4×4"),
+    (checks.pooled_alike, [[float("nan")] * 4] * 4, "no finite number"),
     (checks.count_weights, 1200, "a bias too"),
     (checks.count_weights, 416, "as deep as its input"),
+    (checks.count_weights, 1201, "a bias of its own"),
     (checks.count_weights, 5, "in_channels · k · k"),
     (checks.in_features, 576, "is for 32×32"),
     (checks.in_features, 4096, "takes 2 pixels off"),
-    (checks.in_features, 14, "16 maps"),
-    (checks.count_parameters, lambda net: len(list(net.parameters())), "it returns 2, and torch 8"),
+    (checks.in_features, 14, "how many maps"),
+    (checks.in_features, 3600, "mind the floor"),
+    (checks.in_features, 7, "what is its side"),
+    (checks.count_parameters, lambda net: len(list(net.parameters())), "it gives 2, and should give 8"),
+    (checks.count_parameters, lambda net: [8], "give one number"),
+    (checks.count_parameters, lambda net: "8", "without quotes"),
     (checks.count_parameters, 8, "the answer is a function of net"),
-    (checks.drop, lambda x, p, mask: x * mask, "for x [1.0, 2.0, 3.0, 4.0], p 0.5"),
+    (
+        checks.drop,
+        lambda x, p, mask: x * mask,
+        "for x [1.0, 2.0, 3.0, 4.0], p 0.5, mask [1.0, 0.0, 1.0, 1.0] it gives 1 at [0], and should give 2",
+    ),
     (checks.drop, lambda x, p, mask: (x * mask).sum(), "the shape is (), and should be (4,)"),
     (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 3, "padding": 1}, "9,232 parameters"),
     (checks.mix_channels, {"in_channels": 16, "out_channels": 64, "kernel_size": 1}, "takes in_channels=16, and 64"),
     (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 1, "stride": 2}, "becomes 16×7×7"),
-    (checks.mix_channels, {"out_channels": 16}, "give in_channels, out_channels and kernel_size"),
-    (checks.receptive_field, lambda layers: sum(k for k, _ in layers), "it returns 5, and torch 4"),
+    (checks.mix_channels, {"in_channels": 64, "out_channels": -1, "kernel_size": 1}, "negative"),
+    (checks.mix_channels, nn.Conv2d(64, 16, 1), "such as dict(in_channels=1)"),
+    (checks.mix_channels, {"out_channels": 16}, "give in_channels, out_channels, kernel_size"),
+    (checks.receptive_field, lambda layers: sum(k for k, _ in layers), "it gives 5, and should give 4"),
     (checks.receptive_field, lambda layers: None, "return missing"),
     (checks.own_network, 5, "give a module"),
     (checks.own_network, nn.Linear(784, 10), "takes a row of in_features=784 numbers"),
     (checks.own_network, nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "no nn.Conv2d"),
+    (checks.own_network, nn.Linear, "with () behind the name"),
+    (checks.own_network, ten_logits(8, nn.LogSoftmax(dim=1)), "leave the softmax to the loss"),
+    (checks.own_network, ten_logits(8, nn.Softmax(dim=0)), "leave the softmax to the loss"),
+    (checks.own_network, ten_logits(8, nn.ReLU()), "end with the dense layer"),
+    (checks.repaired, BROKEN, "takes in_channels=6, and 8 channels arrive"),
+    (checks.repaired, ten_logits(8), "keep both convolutions"),
     (checks.own_network, ten_logits(16), "23,466 parameters"),
     (checks.own_network, ten_logits(8, nn.Softmax(dim=1)), "leave the softmax to the loss"),
     (checks.own_network, nn.Sequential(*ten_logits(8)[:4]), "the shape 1152"),
@@ -201,6 +255,9 @@ def test_no_answer_yet_is_no_mistake(check):
 
 
 def test_predictions_are_compared_with_the_truth():
+    assert said(checks.predict, 4 / 9, 0.4444)[0] == "✓" and said(checks.predict, 0.28, 10320 / 36928)[0] == "✓"
+    assert said(checks.predict, 10**9, 10**9 + 10**4)[0] == "✗" and said(checks.predict, 13.1, 13.0)[0] == "✗"
+    assert said(checks.predict, 0.3, 0.28)[0] == "✗" and said(checks.predict, 13, 13.0)[0] == "✓"
     assert said(checks.predict, None, 9) == "No guess yet. It is 9.\n"
     assert said(checks.predict, 9, torch.tensor(9)) == "✓ You said 9, and it is 9.\n"
     assert (
