@@ -281,7 +281,7 @@ def test_solutions_in_the_notebook_pass(path):
     imports = next(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
     for text, code in found:
         assert "<summary>Hint</summary>" in text and "<summary>Solution</summary>" in text
-        solution = re.search(r"```python\n(.+?)```", text, re.DOTALL)[1]
+        solution = re.search(r"<summary>Solution</summary>.*?```python\n(.+?)```", text, re.DOTALL)[1]
         unsolved, check = code.split("\n")
         space = {}
         exec(imports, space)
