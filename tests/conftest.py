@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Several workers share the cores; each with threads of its own for every core would only wait for the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lab
 

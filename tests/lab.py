@@ -67,8 +67,8 @@ def open_notebook(
     page.wait_for_function(
         "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.connectionStatus === 'connected'"
     )
-    if dark:
-        page.evaluate("() => { jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
+    theme = "JupyterLab Dark" if dark else "JupyterLab Light"  # Lab remembers that of the page before
+    page.evaluate("(theme) => { jupyterapp.commands.execute('apputils:change-theme', { theme }); }", theme)
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
     return page
 

@@ -300,7 +300,6 @@ def test_what_a_module_keeps_and_hooks_is_neither_copied_nor_run():
             (1,),
             "The model cannot",
         ),
-        (torch.jit.script(nn.Linear(3, 2)), (3,), "A scripted model runs outside Python"),
         (Net, (), "shape must be one to four whole numbers"),
         (Net, (1, 32, 0), "shape must be one to four whole numbers"),
         (Net, 32, "shape must be one to four whole numbers"),
@@ -314,6 +313,12 @@ def test_bad_arguments_get_one_sentence(model, shape, words):
     with pytest.raises(ValueError) as caught:
         trace(model, shape)
     assert str(caught.value).startswith(words) and str(caught.value).endswith(".")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_a_scripted_model_is_refused_in_words():
+    with pytest.raises(ValueError, match="^A scripted model runs outside Python, where it cannot be followed"):
+        trace(torch.jit.script(nn.Linear(3, 2)), (3,))
 
 
 def test_words_and_table_hold_the_same():
