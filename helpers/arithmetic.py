@@ -65,9 +65,17 @@ def _pixels(count: int) -> str:
     return f"{count} pixel{'' if count == 1 else 's'}"
 
 
-def check_whole(name: str, value: int, smallest: int | None = None, largest: int = LARGEST) -> None:
-    """Raise ValueError unless `value` is a whole number in the range, by default from the least that makes sense."""
+def check_whole(name: str, value: int, smallest: int | None = None, largest: int = LARGEST) -> int:
+    """Return a whole number in the range, by default from the least that makes sense; raise ValueError for another."""
     smallest = SMALLEST[name] if smallest is None else smallest
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
         raise ValueError(f"{name} must be a whole number from {smallest} to {largest}, not {reprlib.repr(value)}.")
+    return int(value)
+
+
+def check_switch(name: str, value: bool) -> bool:
+    """Return True or False; raise ValueError for anything else."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {reprlib.repr(value)}.")
+    return value

@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import anywidget
@@ -10,8 +11,9 @@ import torch
 from torch import nn
 from traitlets import Bool, Dict, Int, List, Unicode
 
-from helpers import arithmetic, tracer
-from helpers.explorer import STYLE, Bench, controls, label, script, slider
+from helpers import tracer
+from helpers.arithmetic import check_switch, check_whole
+from helpers.explorer import STYLE, Bench, controls, label, script, shared, slider
 
 MANY = 10**7  # of channels or features: enough for layers of billions of weights
 WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
@@ -87,17 +89,25 @@ class ShapeTracer(Bench):
     `{"kind": "Conv2d", "out_channels": 6, "kernel_size": 3}`; `tracer.trace` is what `helpers.tracer.trace` finds.
     """
 
+    channels = shared(
+        "channels", partial(check_whole, "channels", smallest=1, largest=LARGEST_CHANNELS), TIPS["channels"]
+    )
+    side = shared("side", partial(check_whole, "side", smallest=1, largest=LARGEST_SIDE), TIPS["side"])
+    derive = shared("derive", partial(check_switch, "derive"), TIPS["derive"])
+
     def __init__(
         self, network: str = "Net, 32×32", channels: int = 1, side: int | None = None, derive: bool = False
     ) -> None:
         self._view = ComposerView(layers=NETWORKS["Net, 32×32"])
         self._names = [*NETWORKS, OWN]
         self._network = widgets.Dropdown(options=self._names, **label("network", TIPS["network"]))
-        self._channels = slider("channels", 1, LARGEST_CHANNELS, TIPS["channels"])
-        self._side = slider("side", 1, LARGEST_SIDE, TIPS["side"])
-        self._derive = widgets.Checkbox(indent=False, **label("derive in_features", TIPS["derive"]))
-        links = [(self._network, "index", "network_index"), (self._side, "value", "side")]
-        links += [(self._channels, "value", "channels"), (self._derive, "value", "derive")]
+        self._linked = {
+            "side": [slider("side", 1, LARGEST_SIDE, TIPS["side"])],
+            "channels": [slider("channels", 1, LARGEST_CHANNELS, TIPS["channels"])],
+            "derive": [widgets.Checkbox(indent=False, **label("derive in_features", TIPS["derive"]))],
+        }
+        links = [(self._network, "index", "network_index")]
+        links += [(control, "value", name) for name, held in self._linked.items() for control in held]
         super().__init__([controls(self._view, links), self._view])
         self._view.observe(self._chosen, "network_index")
         self._view.observe(self._update, ["layers", "channels", "side", "derive"])
@@ -116,37 +126,6 @@ class ShapeTracer(Bench):
         if name not in NETWORKS:
             raise ValueError(f"There is no network called {name!r}; choose one of {', '.join(NETWORKS)}.")
         self._network.index = self._view.network_index = self._names.index(name)
-
-    @property
-    def channels(self) -> int:
-        """Channels of the picture that goes in."""
-        return self._view.channels
-
-    @channels.setter
-    def channels(self, value: int) -> None:
-        arithmetic.check_whole("channels", value, 1, LARGEST_CHANNELS)
-        self._channels.value = self._view.channels = int(value)
-
-    @property
-    def side(self) -> int:
-        """Pixels along one side of the picture that goes in."""
-        return self._view.side
-
-    @side.setter
-    def side(self, value: int) -> None:
-        arithmetic.check_whole("side", value, 1, LARGEST_SIDE)
-        self._side.value = self._view.side = int(value)
-
-    @property
-    def derive(self) -> bool:
-        """Whether each in_features follows from the layers before it."""
-        return self._view.derive
-
-    @derive.setter
-    def derive(self, value: bool) -> None:
-        if not isinstance(value, bool):
-            raise ValueError(f"derive must be True or False, not {reprlib.repr(value)}.")
-        self._derive.value = self._view.derive = value
 
     @property
     def layers(self) -> list[dict[str, object]]:
@@ -262,5 +241,5 @@ def _checked_layer(part: dict[str, object]) -> dict[str, object]:
         if name != "kind" and name not in KINDS[kind]:
             raise ValueError(f"{kind} has no setting {name!r} here; it has {', '.join(KINDS[kind]) or 'none'}.")
         if name != "kind":
-            arithmetic.check_whole(name, value, *KINDS[kind][name][:2])
+            check_whole(name, value, *KINDS[kind][name][:2])
     return layer(**part)

@@ -5,6 +5,7 @@ Like the sliding window it answers in the browser, with or without a kernel; `be
 
 import math
 import reprlib
+from functools import partial
 from numbers import Real
 
 import anywidget
@@ -13,7 +14,7 @@ import torch
 from traitlets import Bool, Float, Int, List
 
 from helpers import arithmetic, figures, presets
-from helpers.explorer import STYLE, Bench, controls, label, player, script, slider
+from helpers.explorer import STYLE, Bench, controls, label, player, script, shared, slider
 
 DRAWS, LARGEST_P, STEP = 100, 0.95, 0.05
 TIPS = {
@@ -35,6 +36,13 @@ class DropoutView(anywidget.AnyWidget):
     training = Bool(True).tag(sync=True)
 
 
+def _probability(value: float) -> float:
+    fits = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= LARGEST_P
+    if not fits or not math.isclose(value / STEP, round(value / STEP), abs_tol=1e-9):
+        raise ValueError(f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not {reprlib.repr(value)}.")
+    return round(float(value), 2)
+
+
 class DropoutBench(Bench):
     """An 8×8 layer of numbers, the mask of one draw, the output, and the mean output of all draws so far.
 
@@ -42,52 +50,25 @@ class DropoutBench(Bench):
     Paper: Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
+    p = shared("p", _probability, TIPS["p"])
+    draw = shared("draw", partial(arithmetic.check_whole, "draw", smallest=1, largest=DRAWS), TIPS["draw"])
+    training = shared("training", partial(arithmetic.check_switch, "training"), TIPS["training"])
+
     def __init__(self, p: float = 0.5, draw: int = 1, training: bool = True) -> None:
         generator = torch.Generator().manual_seed(0)
         self._values = presets.inputs(8)["digit"]
         self._chances = torch.randint(100, (DRAWS, 8, 8), generator=generator)
         self._view = DropoutView(values=self._values.tolist(), chances=self._chances.tolist())
-        self._p = widgets.FloatSlider(min=0, max=LARGEST_P, step=STEP, **label("p", TIPS["p"]))
-        self._draw = slider("draw", 1, DRAWS, TIPS["draw"])
-        self._play = player("Draw one mask after the other")
-        self._play.min, self._play.max = 1, DRAWS
-        self._box = widgets.Checkbox(indent=False, **label("training", TIPS["training"]))
-        links = [(self._p, "value", "p"), (self._draw, "value", "draw"), (self._play, "value", "draw")]
-        super().__init__([controls(self._view, [*links, (self._box, "value", "training")]), self._view])
+        play = player("Draw one mask after the other")
+        play.min, play.max = 1, DRAWS
+        self._linked = {
+            "p": [widgets.FloatSlider(min=0, max=LARGEST_P, step=STEP, **label("p", TIPS["p"]))],
+            "draw": [slider("draw", 1, DRAWS, TIPS["draw"]), play],
+            "training": [widgets.Checkbox(indent=False, **label("training", TIPS["training"]))],
+        }
+        links = [(control, "value", name) for name, held in self._linked.items() for control in held]
+        super().__init__([controls(self._view, links), self._view])
         self.p, self.draw, self.training = p, draw, training
-
-    @property
-    def p(self) -> float:
-        """The probability with which each number is dropped, 0 to 0.95 in steps of 0.05."""
-        return self._view.p
-
-    @p.setter
-    def p(self, value: float) -> None:
-        fits = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= LARGEST_P
-        if not fits or not math.isclose(value / STEP, round(value / STEP), abs_tol=1e-9):
-            raise ValueError(f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not {reprlib.repr(value)}.")
-        self._p.value = self._view.p = round(float(value), 2)
-
-    @property
-    def draw(self) -> int:
-        """Which of the random masks, 1 to 100."""
-        return self._view.draw
-
-    @draw.setter
-    def draw(self, value: int) -> None:
-        arithmetic.check_whole("draw", value, 1, DRAWS)
-        self._play.value = self._draw.value = self._view.draw = int(value)
-
-    @property
-    def training(self) -> bool:
-        """Whether numbers are dropped, as in `train()`, or all pass as they are, as in `eval()`."""
-        return self._view.training
-
-    @training.setter
-    def training(self, value: bool) -> None:
-        if not isinstance(value, bool):
-            raise ValueError(f"training must be True or False, not {reprlib.repr(value)}.")
-        self._box.value = self._view.training = value
 
     @property
     def input(self) -> torch.Tensor:

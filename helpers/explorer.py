@@ -5,7 +5,7 @@ answering in an exported page without a kernel. Python holds the truth: `bench.o
 """
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anywidget
@@ -76,6 +76,13 @@ def _setting(name: str) -> property:
 class Bench(widgets.VBox):
     """Controls above a view that the browser draws, with a still picture for those who have no browser at hand."""
 
+    _linked: dict[str, list[widgets.Widget]]  # by the name of the view's trait, the controls that hold its value
+
+    def _put(self, name: str, value: object) -> None:
+        for control in self._linked[name]:
+            control.value = value
+        setattr(self._view, name, value)
+
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
             raise AttributeError(f"The bench has no {name!r} to set; it has {', '.join(self._settable())}.")
@@ -88,6 +95,13 @@ class Bench(widgets.VBox):
         # The picture is for those who read without a kernel: GitHub, a printout.
         data, metadata = self._still()._repr_mimebundle_()
         return super()._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
+
+
+def shared(name: str, check: Callable, tip: str) -> property:
+    """Return a property of a bench that its view and its controls hold; `check` returns the value or raises."""
+    return property(
+        lambda bench: getattr(bench._view, name), lambda bench, value: bench._put(name, check(value)), doc=tip
+    )
 
 
 class SlidingWindowBench(Bench):
@@ -116,6 +130,7 @@ class SlidingWindowBench(Bench):
         self._play = player()
         self._boxes = {name: widgets.Checkbox(indent=False, **label(name)) for name in self.switches}
         self._choices = {part: widgets.Dropdown(options=names, **label(part)) for part, names in self._names.items()}
+        self._linked = {"step": [self._play, self._sliders["step"]]}
         super().__init__([self._controls(), self._view])
 
     @property
@@ -130,8 +145,8 @@ class SlidingWindowBench(Bench):
                 raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(self.settings)}.")
             if name in self.ranges:
                 arithmetic.check_whole(name, value, *self.ranges[name])
-            elif not isinstance(value, bool):
-                raise ValueError(f"{name} must be True or False, not {reprlib.repr(value)}.")
+            else:
+                arithmetic.check_switch(name, value)
         changed = self.settings | settings
         last = self._size(**changed) ** 2 - 1
         limits = {name: self._limits(name, changed) for name in self.ranges} | {"step": (0, last)}
@@ -176,8 +191,7 @@ class SlidingWindowBench(Bench):
 
     @step.setter
     def step(self, value: int) -> None:
-        arithmetic.check_whole("step", value, 0, len(self.output) ** 2 - 1)
-        self._play.value = self._sliders["step"].value = self._view.step = int(value)
+        self._put("step", arithmetic.check_whole("step", value, 0, len(self.output) ** 2 - 1))
 
     @property
     def input(self) -> torch.Tensor:

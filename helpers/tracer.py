@@ -33,6 +33,7 @@ LAYERS_OF = {
         ("avg_pool2d", "AvgPool2d"),
     )
 }
+LEFT = 'style="text-align: left"'
 NEIGHBOURS = 8  # pixels more and fewer at which the tracer looks for pictures that would fit
 BATCH = 7  # pictures at once: a prime, so that what mixes them comes to light
 Shape = tuple[int, ...]
@@ -87,9 +88,9 @@ class Trace:
 
     def _repr_html_(self) -> str:
         head, *body = [[html.escape(text) for text in line] for line in self._table()]
-        rows = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in line)}</tr>" for line in body)
+        rows = "".join(f"<tr>{''.join(f'<td {LEFT}>{text}</td>' for text in line)}</tr>" for line in body)
         ends = "".join(f"<p>{html.escape(line)}</p>" for line in self._end())
-        return f"<table><tr>{''.join(f'<th>{text}</th>' for text in head)}</tr>{rows}</table>{ends}"
+        return f"<table><tr>{''.join(f'<th {LEFT}>{text}</th>' for text in head)}</tr>{rows}</table>{ends}"
 
 
 def trace(model: nn.Module | Callable[[], nn.Module], shape: Sequence[int]) -> Trace:

@@ -48,6 +48,10 @@ def test_in_eval_everything_passes_and_the_mean_of_many_draws_is_near_the_input(
     assert ((bench.mean - bench.input).abs() <= 4 * spread).all()
 
 
+def state(bench):
+    return bench._view.get_state(), {name: [held.value for held in all_] for name, all_ in bench._linked.items()}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -63,18 +67,18 @@ def test_in_eval_everything_passes_and_the_mean_of_many_draws_is_near_the_input(
 )
 def test_bad_values_get_one_sentence_and_change_nothing(name, value, sentence):
     bench = DropoutBench()
-    before = bench._view.get_state(), bench._p.value, bench._draw.value, bench._play.value, bench._box.value
+    before = state(bench)
     with pytest.raises(ValueError) as caught:
         setattr(bench, name, value)
     assert str(caught.value) == sentence
-    assert before == (bench._view.get_state(), bench._p.value, bench._draw.value, bench._play.value, bench._box.value)
+    assert before == state(bench)
 
 
 def test_a_misspelt_name_is_not_swallowed_and_controls_have_names():
     bench = DropoutBench()
     with pytest.raises(AttributeError, match="no 'rate' to set; it has p, draw, training."):
         bench.rate = 0.3
-    assert all(control.description and control.tooltip for control in (bench._p, bench._draw, bench._box))
+    assert all(control.description and control.tooltip for control, *_ in bench._linked.values())
     data, metadata = bench._repr_mimebundle_()
     assert data["text/plain"] == "DropoutBench(p=0.5, draw=1, training=True)"
     assert "mean of draws 1 to 1" in metadata["image/png"]["alt"]
