@@ -226,6 +226,19 @@ def test_limits_that_the_page_tells_the_sliders_are_pythons(page):
             assert page.evaluate(f"model.get('{name}')") == getattr(bench._view, name), (name, settings)
 
 
+def test_limits_that_the_page_tells_for_pooling_are_pythons(pooling_page):
+    bench = PoolingBench()
+    for settings in POOLINGS[::131]:
+        pooling_page.evaluate(
+            "(settings) => Object.entries(settings).forEach(([name, value]) => model.set(name, value))",
+            settings | {"mode_index": int(settings["mode"] == "average")},
+        )
+        pooling_page.wait_for_timeout(60)
+        put(bench, settings)
+        for name in [f"{name}_{end}" for name in POOLING_RANGES for end in ("min", "max")] + ["step_max"]:
+            assert pooling_page.evaluate(f"model.get('{name}')") == getattr(bench._view, name), (name, settings)
+
+
 def test_a_window_that_does_not_fit_is_never_drawn(page):
     page.evaluate(WALK, [REACHABLE[0]])
     before = page.inner_text(".bench")
@@ -366,9 +379,10 @@ def test_no_number_is_wider_than_its_cell(page, width):
         assert wide == []
 
 
-def test_the_script_puts_no_typed_text_into_markup():
-    script = (HERE / "explorer.js").read_text(encoding="utf-8")
-    assert not [word for word in ("innerHTML", "outerHTML", "insertAdjacentHTML") if word in script]
+def test_no_script_puts_typed_text_into_markup():
+    for script in HERE.glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        assert not [word for word in ("innerHTML", "outerHTML", "insertAdjacentHTML") if word in text], script
 
 
 def test_a_closed_view_listens_no_more(page):
