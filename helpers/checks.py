@@ -311,6 +311,7 @@ def pooled_gradient(answer: object) -> None:
     total, tie = float(given.sum()), "one window has two largest numbers; torch gives all of its 1 to the first of them"
     expect(total == 4, f"your numbers add up to {total:g}; four windows send back 1 each.")
     expect(given[1, 0] == 2, f"the 4 is the largest of two windows, and you give it {given[1, 0]:g}.")
+    expect(given[2, 2] == 1, f"the 5 is the largest of one window, and you give it {given[2, 2]:g}.")
     expect(torch.equal(given, image.grad), f"the sum is right and the places are not: {tie}.")
 
 
@@ -430,9 +431,9 @@ def _gives_ten_logits(answer: nn.Module) -> Trace:
     expect(found.shape == (10,), f"one picture gives the shape {times(found.shape)}; ten logits have the shape 10.")
     with torch.no_grad():
         out = copy.deepcopy(answer).eval()(torch.rand(64, 1, 28, 28))
-    sums = [out.sum(dim=1), out.sum(dim=0), out.exp().sum(dim=1)]
-    softmax = any(torch.allclose(total, torch.ones_like(total), atol=1e-3) for total in sums)
-    expect(not softmax, "its outputs are probabilities already: leave the softmax to the loss.")
+    logged, *sums = (bool((total - 1).abs().max() < 1e-3) for total in (out.exp().sum(1), out.sum(1), out.sum(0)))
+    expect(not logged, "log_softmax is harmless and not needed here: logits come straight from the dense layer.")
+    expect(not any(sums), "its outputs are probabilities already: leave the softmax to the loss.")
     expect(bool((out < 0).any()), "its outputs are never negative; logits may be, so end with the dense layer.")
     return found
 
@@ -454,3 +455,5 @@ def repaired(answer: nn.Module) -> None:
     expect(
         kernels == wanted, f"keep both convolutions, from 1 to 8 and from 8 to 16 maps; it has {', '.join(kernels)}."
     )
+    for kind in ("ReLU", "MaxPool2d"):
+        expect(sum(row.layer.startswith(kind) for row in found.rows) == 2, f"keep both layers of {kind}.")
