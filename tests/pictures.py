@@ -1,19 +1,30 @@
-"""Take the README's picture anew from a real JupyterLab: `python tests/pictures.py`."""
+"""Take the README's pictures anew from a real JupyterLab: `python tests/pictures.py`."""
 
 import lab
 from PIL import Image
 
-TARGET = lab.ROOT / "notebooks" / "images" / "bench.png"
-SOURCE = """\
+FOLDER = lab.ROOT / "notebooks" / "images"
+SOURCES = {
+    "bench": """\
 from helpers.explorer import ConvolutionBench
 bench = ConvolutionBench(input_size=8, kernel_size=3, stride=2, padding=1)
 bench.step = 6
-bench"""
+bench""",
+    "pooling": """\
+from helpers.explorer import PoolingBench
+bench = PoolingBench("random", input_size=7, kernel_size=3, stride=2)
+bench.step = 4
+bench""",
+    "tracer": "from helpers.composer import ShapeTracer\nShapeTracer(side=28)",
+}
 
 with lab.jupyterlab() as address, lab.chromium() as browser:
-    page = lab.open_source(browser, address, SOURCE, (1180, 900))
-    lab.run_all(page)
-    page.locator(".jp-OutputArea-output").first.screenshot(path=TARGET)
-# 64 colours are enough, and keep the clone small.
-Image.open(TARGET).convert("RGB").quantize(64).save(TARGET, optimize=True)
-print(f"{TARGET.relative_to(lab.ROOT)}: {TARGET.stat().st_size // 1000} kB")
+    for name, source in SOURCES.items():
+        page = lab.open_source(browser, address, source, (1180, 900))
+        lab.run_all(page)
+        target = FOLDER / f"{name}.png"
+        page.locator(".jp-OutputArea-output").first.screenshot(path=target)
+        lab.close(page)
+        # 64 colours are enough, and keep the clone small.
+        Image.open(target).convert("RGB").quantize(64).save(target, optimize=True)
+        print(f"{target.relative_to(lab.ROOT)}: {target.stat().st_size // 1000} kB")
