@@ -81,12 +81,12 @@ function layerRow(layers, place, refuse, follow) {
 }
 
 function render({ model, el }) {
-  const layers = new Layers(model), body = node("tbody"), ending = node("p"), note = node("p", { role: "status" });
-  const status = node("p", { role: "status", class: "bench-status" }), { line, code } = codeLine(note);
+  const layers = new Layers(model), body = node("tbody"), ending = node("p"), { line, code, note } = codeLine();
+  const status = node("p", { role: "status", class: "bench-status" });
   const head = node("thead", {}, node("tr", {}, ...HEADS.map((text) => node("th", {}, text))));
   const add = node("button", { type: "button", class: "jupyter-button" }, "Add a layer");
   add.addEventListener("click", () => layers.add());
-  el.append(node("div", { class: "trace-scroll" }, node("table", { class: "trace" }, head, body)), add, status, ending, line, note);
+  el.append(node("div", { class: "trace-scroll" }, node("table", { class: "trace" }, head, body)), add, status, ending, line);
   let rows = [], drawn = "", focus;
 
   function makeRows() {

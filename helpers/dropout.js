@@ -4,7 +4,7 @@ function render({ model, el }) {
   const boards = ["Input", "Mask", "Output", "Mean"].map((name) => new Grid(name));
   const [input, mask, output, mean] = boards;
   const kept = node("p"), sums = node("p"), status = node("p", { role: "status", class: "bench-status" });
-  const { line, code } = codeLine(status);
+  const { line, code } = codeLine();
   el.append(node("div", { class: "bench-panels" }, ...boards.map((board) => board.panel)), status, kept, sums, line);
 
   function draw() {

@@ -117,106 +117,132 @@ function leftOver({ settings, out, inside }, reached) {
 const fraction = (value) => brief(value, 2).replace(/^0[.]/, "."); // short enough for a small cell
 const plain = (classes) => classes.replace("pixel", "");
 
-function render({ model, el }) {
-  let state = read(model), sharing;
-  const pooling = state.settings.mode !== "convolution";
-  const goTo = (row, column) => {
-    model.set("step", row * state.out + column);
-    model.save_changes();
-  };
-  const editor = (part, trait, offset, value) => ({
+// How numbers are typed into the input or the kernel; `offset()` is where its first cell stands on the board.
+function editor(model, part, trait, shown, offset, note) {
+  const value = (row, column) => shown()[row - offset()]?.[column - offset()];
+  return {
     value,
     commit: (row, column, text) => {
       const typed = NUMBER.test(text) ? +text.replace(",", ".") : NaN;
       if (!(Math.abs(typed) <= 1e6))
-        return write(status, `"${text}" is not a number up to a million; the cell keeps ${value(row, column)}.`);
+        return write(note, `"${text}" is not a number up to a million; the cell keeps ${value(row, column)}.`);
       // What is edited starts as what is shown, inside what was typed before at larger sizes.
       const canvas = (part === "input" && model.get("input_presets")[model.get("input_index")]) || model.get(trait);
-      const matrix = canvas.map((line, i) => line.map((old, j) => state[part][i]?.[j] ?? old));
+      const matrix = canvas.map((line, i) => line.map((old, j) => shown()[i]?.[j] ?? old));
       matrix[row - offset()][column - offset()] = typed;
       model.set(trait, matrix);
       model.set(`${part}_index`, model.get(`${part}_presets`).length); // "my own" follows the ready-made ones
       model.save_changes();
     },
+  };
+}
+
+// The boards, in the order in which they stand: the input, the small ones about one window, and the others.
+function makeBoards(pooling, inputEdit, kernelEdit, visit) {
+  const small = (label, edit) => new Grid(label, { largestCell: 67, edit });
+  const boards = { input: new Grid("Input with its padding", { edit: inputEdit }) };
+  if (pooling) Object.assign(boards, { values: small("Values in the window"), shares: small("Gradient of the window") });
+  else Object.assign(boards, { kernel: small("Kernel", kernelEdit), terms: small("Products under the window") });
+  boards.output = new Grid("Output", { visit });
+  if (pooling) boards.gradient = new Grid("Gradient of the input");
+  return boards;
+}
+
+// What follows from where the window stands: its corner, what it reads, and which rows and columns any window reads.
+function look(state, step) {
+  const { starts, out, settings: { stride: s, dilation: d } } = state;
+  const [row, column] = [Math.floor(step / out), step % out], [top, left] = [row * s, column * s];
+  const seen = under(state, top, left), weights = weightsAt(state, top, left);
+  const results = starts.map((i) => starts.map((j) => total(products(under(state, i, j), weightsAt(state, i, j)))));
+  const reached = new Set(starts.flatMap((start) => seen.map((_, tap) => start + tap * d)));
+  return { row, column, top, left, seen, weights, results, reached };
+}
+
+function drawBoards(boards, state, { row, column, top, left, seen, weights, results, reached }) {
+  const { settings, out, kind } = state, { input_size: n, kernel_size: k, padding: p, dilation: d } = settings;
+  const isTap = (i, start) => i >= start && i < start + span(settings) && (i - start) % d === 0;
+  const tapped = (i, j) => kind(i, j) + (isTap(i, top) && isTap(j, left) ? " tap" : "");
+  const missed = (i, j) => (kind(i, j) === "pixel" && !(reached.has(i) && reached.has(j)) ? " unread" : "");
+  const within = (i, j) => kind(top + i, left + j), frame = [top, left, span(settings)];
+  const padded = p ? `, padded to ${n + 2 * p}×${n + 2 * p}` : "";
+
+  boards.input.numbers(`Input ${n}×${n}${padded}`, state.padded, (i, j) => tapped(i, j) + missed(i, j));
+  boards.input.enclose(...frame);
+  boards.kernel?.numbers(`Kernel ${k}×${k}`, weights);
+  boards.terms?.numbers("Window × kernel", products(seen, weights));
+  boards.values?.numbers(`Window ${k}×${k}`, seen, within);
+  boards.shares?.numbers("Its gradient", weights, (i, j) => plain(within(i, j)));
+  boards.output.numbers(`Output ${out}×${out}`, results, (i, j) => (i === row && j === column ? "current" : ""));
+  boards.output.select(row, column);
+  boards.gradient?.numbers("Gradient, each output sends back 1", gradientOf(state), (i, j) => plain(tapped(i, j)), fraction);
+  boards.gradient?.enclose(...frame);
+  Object.values(boards).forEach((board) => board.settle());
+}
+
+// The lines around the boards, by name, in the order in which they stand.
+function makeLines(input, small) {
+  const lines = { sum: node("p", { class: "bench-sum" }), outside: node("span") };
+  const legend = [["tap", "in the window"], ["pad", lines.outside], ["unread", "read by no window"]];
+  input.panel.append(node("p", { class: "bench-legend" },
+    ...legend.map(([name, text]) => node("span", {}, node("span", { class: `swatch ${name}` }), text))));
+  small.panel.append(lines.sum);
+  lines.status = node("p", { role: "status", class: "bench-status" });
+  lines.formula = node("p", { class: "bench-formula" });
+  lines.unread = node("p", { class: "bench-unread" });
+  return lines;
+}
+
+function drawLines(lines, state, { row, column, seen, weights, results, reached }) {
+  const { mode, count_include_pad: zerosCount } = state.settings, result = results[row][column];
+  const words = (mode === "convolution" ? convolutionWords : poolingWords)(state, seen, weights, result);
+  for (const [name, text] of Object.entries(words)) write(lines[name], text);
+  write(lines.unread, leftOver(state, reached));
+  write(lines.outside, OUTSIDE[mode] + (mode === "average" && !zerosCount ? ", not counted" : ""));
+  write(lines.status, `Step ${row * state.out + column}: output[${row}, ${column}] = ${number(result, 4)}`);
+}
+
+// What the sliders need to know; jslink carries it there, with or without a kernel. A limit that comes late does
+// no harm, as a window that does not fit is not drawn and its slider is sent back; a picture that comes late would.
+function share(model, { settings, out }, step) {
+  const told = [["step", step], ["step_max", out ** 2 - 1]];
+  for (const [name, low, high] of limits(settings, model.get("ranges"))) told.push([`${name}_min`, low], [`${name}_max`, high]);
+  const news = told.filter(([name, value]) => model.get(name) !== value);
+  news.forEach(([name, value]) => model.set(name, value));
+  if (news.length) model.save_changes();
+}
+
+function render({ model, el }) {
+  let state = read(model), sharing;
+  const pooling = state.settings.mode !== "convolution", { line, code, note } = codeLine();
+  const edits = [
+    editor(model, "input", "pixels", () => state.input, () => state.settings.padding, note),
+    editor(model, "kernel", "weights", () => state.kernel, () => 0, note),
+  ];
+  const boards = makeBoards(pooling, ...edits, (row, column) => {
+    model.set("step", row * state.out + column);
+    model.save_changes();
   });
+  const [first, ...others] = Object.values(boards), small = others.splice(0, 2), large = [first, ...others];
+  const lines = makeLines(first, small[1]);
+  const panels = [first.panel, node("div", { class: "bench-middle" }, ...small.map((board) => board.panel)), ...others.map((board) => board.panel)];
+  el.append(node("div", { class: "bench-panels" }, ...panels), lines.status, lines.formula, lines.unread, line);
+  lines.code = code;
 
-  const padding = () => state.settings.padding;
-  const input = new Grid("Input with its padding", {
-    edit: editor("input", "pixels", padding, (row, column) => state.input[row - padding()]?.[column - padding()]),
-  });
-  const output = new Grid("Output", { visit: goTo }), gradient = new Grid("Gradient of the input");
-  const kernel = new Grid("Kernel", { largestCell: 67, edit: editor("kernel", "weights", () => 0, (row, column) => state.kernel[row][column]) });
-  const values = new Grid("Values in the window", { largestCell: 67 }), shares = new Grid("Gradient of the window", { largestCell: 67 });
-  const terms = new Grid("Products under the window", { largestCell: 67 });
-  const large = pooling ? [input, output, gradient] : [input, output], small = pooling ? [values, shares] : [kernel, terms];
-
-  const outside = node("span"), sum = node("p", { class: "bench-sum" });
-  const legend = [["tap", "in the window"], ["pad", outside], ["unread", "read by no window"]];
-  input.panel.append(node("p", { class: "bench-legend" }, ...legend.map(([name, text]) => node("span", {}, node("span", { class: `swatch ${name}` }), text))));
-  small.at(-1).panel.append(sum);
-  const formula = node("p", { class: "bench-formula" }), unread = node("p", { class: "bench-unread" });
-  const status = node("p", { role: "status", class: "bench-status" });
-  const { line, code } = codeLine(status);
-  const middle = node("div", { class: "bench-middle" }, ...small.map((grid) => grid.panel));
-  el.append(node("div", { class: "bench-panels" }, input.panel, middle, ...large.slice(1).map((grid) => grid.panel)), status, formula, unread, line);
-
-  function draw() {
+  const draw = () => {
     const next = read(model);
     if (next.out < 1) return;
     state = next;
-    const { settings, out, starts, kind } = state, { input_size: n, kernel_size: k, stride: s, dilation: d } = settings;
-    const step = Math.min(model.get("step"), out * out - 1);
-    const [row, column] = [Math.floor(step / out), step % out], [top, left] = [row * s, column * s];
+    const step = Math.min(model.get("step"), state.out ** 2 - 1), seen = look(state, step);
     clearTimeout(sharing);
-    sharing = setTimeout(share, PAUSE, step);
-
-    const seen = under(state, top, left), weights = weightsAt(state, top, left);
-    const results = starts.map((i) => starts.map((j) => total(products(under(state, i, j), weightsAt(state, i, j)))));
-    const reached = new Set(starts.flatMap((start) => seen.map((_, tap) => start + tap * d)));
-    const isTap = (i, start) => i >= start && i < start + span(settings) && (i - start) % d === 0;
-    const tapped = (i, j) => kind(i, j) + (isTap(i, top) && isTap(j, left) ? " tap" : "");
-    const missed = (i, j) => (kind(i, j) === "pixel" && !(reached.has(i) && reached.has(j)) ? " unread" : "");
-    const around = n + 2 * padding(), frame = [top, left, span(settings)];
-
-    input.numbers(`Input ${n}×${n}${around > n ? `, padded to ${around}×${around}` : ""}`, state.padded, (i, j) => tapped(i, j) + missed(i, j));
-    input.enclose(...frame);
-    output.numbers(`Output ${out}×${out}`, results, (i, j) => (i === row && j === column ? "current" : ""));
-    output.select(row, column);
-    if (pooling) {
-      const within = (i, j) => kind(top + i, left + j);
-      values.numbers(`Window ${k}×${k}`, seen, within);
-      shares.numbers("Its gradient", weights, (i, j) => plain(within(i, j)));
-      gradient.numbers("Gradient, each output sends back 1", gradientOf(state), (i, j) => plain(tapped(i, j)), fraction);
-      gradient.enclose(...frame);
-    } else {
-      kernel.numbers(`Kernel ${k}×${k}`, weights);
-      terms.numbers("Window × kernel", products(seen, weights));
-    }
-    [...large, ...small].forEach((grid) => grid.settle());
-    const words = (pooling ? poolingWords : convolutionWords)(state, seen, weights, results[row][column]);
-    write(sum, words.sum);
-    write(formula, words.formula);
-    write(code, words.code);
-    write(unread, leftOver(state, reached));
-    write(outside, OUTSIDE[settings.mode] + (settings.mode === "average" && !settings.count_include_pad ? ", not counted" : ""));
-    write(status, `Step ${step}: output[${row}, ${column}] = ${number(results[row][column], 4)}`);
-  }
-
-  // What the sliders need to know; jslink carries it there, with or without a kernel. A limit that comes late does
-  // no harm, as a window that does not fit is not drawn and its slider is sent back; a picture that comes late would.
-  function share(step) {
-    const told = [["step", step], ["step_max", state.out ** 2 - 1]];
-    for (const [name, low, high] of limits(state.settings, model.get("ranges")))
-      told.push([`${name}_min`, low], [`${name}_max`, high]);
-    const news = told.filter(([name, value]) => model.get(name) !== value);
-    news.forEach(([name, value]) => model.set(name, value));
-    if (news.length) model.save_changes();
-  }
-
+    sharing = setTimeout(share, PAUSE, model, state, step);
+    drawBoards(boards, state, seen);
+    drawLines(lines, state, seen);
+    write(note, "");
+  };
   const names = [...model.get("names"), "mode_index", "step", "pixels", "weights", "input_index", "kernel_index"];
   const end = live(model, el, names, draw, (between) => {
-    large.forEach((grid) => grid.fit(between(220, pooling ? 0.245 : 0.31, 340)));
-    small.forEach((grid) => grid.fit(between(150, pooling ? 0.16 : 0.2, 200)));
+    large.forEach((board) => board.fit(between(220, pooling ? 0.245 : 0.31, 340)));
+    small.forEach((board) => board.fit(between(150, pooling ? 0.16 : 0.2, 200)));
   });
   return () => {
     clearTimeout(sharing);

@@ -350,7 +350,8 @@ class PoolingBench(SlidingWindowBench):
         return f"nn.{'Avg' if average else 'Max'}Pool2d({how})"
 
     def _told(self) -> dict[str, object]:
-        return {"mode": self.mode} | self.settings
+        left_out = set() if self.mode == "average" else {"count_include_pad"}
+        return {"mode": self.mode} | {name: value for name, value in self.settings.items() if name not in left_out}
 
     def _panels(self) -> dict[str, torch.Tensor]:
         n, k, p = self.input_size, self.kernel_size, self.padding

@@ -178,14 +178,15 @@ class Grid {
   }
 }
 
-// The line of Python that does the same, with a button that copies it.
-function codeLine(status) {
+// The line of Python that does the same, with a button that copies it, and below it a place for answers to what was done.
+function codeLine() {
+  const note = node("p", { role: "status", class: "bench-note" });
   const code = node("code"), copy = node("button", { type: "button", class: "jupyter-button" }, "Copy");
   copy.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(code.textContent); write(status, "Copied."); }
-    catch { getSelection().selectAllChildren(code); write(status, "The line is selected: copy it with Ctrl+C or ⌘C."); }
+    try { await navigator.clipboard.writeText(code.textContent); write(note, "Copied."); }
+    catch { getSelection().selectAllChildren(code); write(note, "The line is selected: copy it with Ctrl+C or ⌘C."); }
   });
-  return { line: node("p", { class: "bench-code" }, code, copy), code };
+  return { line: node("div", {}, node("p", { class: "bench-code" }, code, copy), note), code, note };
 }
 
 // JupyterLab's shortcuts must not take the keys that are meant for what has the focus, be it a cell, a list or a box.

@@ -301,7 +301,7 @@ def test_cells_are_edited_by_keyboard_and_a_wrong_word_keeps_the_number(page):
     page.keyboard.type("<img src=x onerror=alert(1)>")
     page.keyboard.press("Enter")
     assert cell(page, "Kernel", 1, 1).inner_text() == "-2.5"
-    assert page.inner_text(".bench-status").startswith('"<img src=x onerror=alert(1)>" is not a number')
+    assert page.inner_text(".bench-note").startswith('"<img src=x onerror=alert(1)>" is not a number')
     cell(page, "Input", 1, 1).click()
     page.keyboard.type("7")
     page.keyboard.press("Escape")
@@ -357,7 +357,7 @@ def test_copy_takes_the_line_or_selects_it(page):
     page.locator(".bench-code button").click()
     page.wait_for_timeout(50)
     assert page.evaluate("getSelection().toString()") == page.inner_text(".bench-code code")
-    assert "is selected" in page.inner_text(".bench-status")
+    assert "is selected" in page.inner_text(".bench-note")
 
 
 @pytest.mark.parametrize("width", [400, 700, 1000, 2000])
