@@ -13,7 +13,7 @@ from traitlets import Bool, Dict, Int, List, Unicode
 
 from helpers import tracer
 from helpers.arithmetic import check_switch, check_whole
-from helpers.explorer import STYLE, Bench, controls, label, script, shared, slider
+from helpers.explorer import OWN, STYLE, Bench, controls, label, script, shared, slider
 
 MANY = 10**7  # of channels or features: enough for layers of billions of weights
 WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
@@ -28,7 +28,6 @@ KINDS = {
     "Linear": {"in_features": [1, MANY**2, 576], "out_features": [1, MANY, 10]},
 }
 LARGEST_CHANNELS, LARGEST_SIDE, MOST_LAYERS = 64, 64, 20
-OWN = "my own"
 TIPS = {
     "network": "A ready-made stack of layers",
     "channels": "Channels of the picture",

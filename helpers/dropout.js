@@ -1,4 +1,4 @@
-// The dropout bench. Python holds the truth; tests/test_page.py compares every number shown here with it.
+// The dropout bench. Python holds the truth; tests/test_dropout.py compares every number shown here with it.
 
 function render({ model, el }) {
   const boards = ["Input", "Mask", "Output", "Mean"].map((name) => new Grid(name));
