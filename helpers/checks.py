@@ -80,10 +80,20 @@ def _plain(value: object) -> object:
     return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
-def _number(name: str, value: object) -> None:
+def _number(name: str, value: object) -> Real:
+    """Return one number, or expect one."""
+    value = _plain(value)
     shown = repr(value).partition("\n")[0]
     number = isinstance(value, Real) and not isinstance(value, bool)
     expect(number, f"{name} is {shown}; give one number, without quotes.")
+    return value
+
+
+def _three_numbers(answer: object) -> list[Real]:
+    """Return three numbers, or expect them."""
+    answer = _plain(answer)
+    expect(isinstance(answer, list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
+    return [_number(f"number {place}", given) for place, given in enumerate(answer, 1)]
 
 
 def _settings(answer: object, names: set[str]) -> None:
@@ -95,11 +105,58 @@ def _settings(answer: object, names: set[str]) -> None:
         expect(whole, f"{name} is {value!r}; give one whole number.")
 
 
+def _table(name: str, answer: object, size: int) -> torch.Tensor:
+    """Return a square table of numbers, or expect one."""
+    try:
+        table = torch.as_tensor(answer, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        raise NotYet(f"{name} is no table of numbers; give {size} rows of {size} numbers, [[…], […]].") from None
+    expect(table.shape == (size, size), f"{name} has the shape {tuple(table.shape)}; make it {size}×{size}.")
+    expect(bool(table.isfinite().all()), f"{name} holds something that is no finite number.")
+    return table
+
+
+def _agrees(answer: Callable, truth: Callable, cases: list[dict], wrong: str = "") -> None:
+    """Expect a student's function to give what torch gives, for each set of arguments by name.
+
+    `wrong` is what to say where the shape is right and the numbers are not, instead of the first that differs.
+    """
+    expect(callable(answer), f"the answer is a function of {', '.join(cases[0])}.")
+    for case in cases:
+        said = ", ".join(f"{name} {_said(value)}" for name, value in case.items())
+        right = truth(*case.values())
+        given = answer(*copy.deepcopy(list(case.values())))  # a copy, which the student's function may change
+        expect(given is not None, f"for {said} it returns None; is a return missing?")
+        if isinstance(right, torch.Tensor):
+            kind = type(given).__name__
+            expect(isinstance(given, torch.Tensor), f"for {said} it returns a value of type {kind}, not a tensor.")
+            shapes = tuple(given.shape), tuple(right.shape)
+            expect(shapes[0] == shapes[1], f"for {said} the shape is {shapes[0]}, and should be {shapes[1]}.")
+        else:
+            given = _number(f"what it returns for {said}", given)
+        given, right = (torch.as_tensor(one).double() for one in (given, right))
+        same = torch.isclose(given, right, atol=1e-5)
+        expect(bool(same.all()), f"for {said} {wrong or _first_difference(given, right, same)}")
+
+
+def _first_difference(given: torch.Tensor, right: torch.Tensor, same: torch.Tensor) -> str:
+    place = tuple((~same).nonzero()[0].tolist()) if not same.all() else ()
+    where = f" at {list(place)}" if place else ""
+    return f"it gives {_said(given[place])}{where}, and should give {_said(right[place])}."
+
+
+def _said(value: object) -> str:
+    if isinstance(value, torch.Tensor) and value.ndim > 1:
+        return f"of shape {times(value.shape)}"
+    if isinstance(value, torch.Tensor) and not value.ndim:
+        return f"{value.item():.6g}"
+    return f"({type(value).__name__})" if isinstance(value, nn.Module) else str(_plain(value))
+
+
 @exercise("the first product to the last, row by row, and nothing flipped.")
 def one_window(answer: float) -> None:
     """Check the sum of the products of [[1, 2], [3, 4]] and [[0, 1], [2, 3]]."""
-    answer = _plain(answer)
-    _number("your answer", answer)
+    answer = _number("your answer", answer)
     expect(answer != 10, "10 is what the flipped kernel gives; conv2d multiplies number by number as they lie.")
     expect(answer == 20, "multiply each input number with the weight in the same place, then add the four products.")
 
@@ -107,11 +164,8 @@ def one_window(answer: float) -> None:
 @exercise("floor and all.")
 def three_sizes(answer: tuple) -> None:
     """Check the output sizes of (28, k 5), (28, k 5, p 2), (32, k 3, s 2)."""
-    answer = _plain(answer)
-    expect(isinstance(answer, list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
     right = output_size(28, 5), output_size(28, 5, padding=2), output_size(32, 3, stride=2)
-    for place, (given, size) in enumerate(zip(answer, right, strict=True), 1):
-        _number(f"number {place}", given)
+    for place, (given, size) in enumerate(zip(_three_numbers(answer), right, strict=True), 1):
         expect(given == int(given), f"number {place} is {given}; a size is a whole number, so mind the floor.")
         expect(given == size, f"number {place} is not {given}; put n, k, p and s into the formula and round down.")
 
@@ -133,21 +187,20 @@ def padding_to_keep(answer: Callable) -> None:
 @exercise("your function agrees with F.conv2d for every setting that was tried.")
 def strided_convolution(answer: Callable) -> None:
     """Check a function conv(image, kernel, stride) against F.conv2d."""
-    expect(callable(answer), "the answer is a function of image, kernel and stride.")
     generator = torch.Generator().manual_seed(0)
-    for size, kernel_size, stride in ((5, 3, 1), (5, 3, 2), (8, 3, 2), (8, 2, 3), (7, 7, 4)):
-        image = torch.randn(size, size, generator=generator)
-        kernel = torch.randn(kernel_size, kernel_size, generator=generator)
-        truth = F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0]
-        case = f"for image {size}×{size}, kernel {kernel_size}×{kernel_size} and stride {stride}"
-        given = answer(image, kernel, stride)
-        expect(isinstance(given, torch.Tensor), f"{case} it returns {type(given).__name__}, not a tensor.")
-        shapes = tuple(given.shape), tuple(truth.shape)
-        expect(shapes[0] == shapes[1], f"{case} the shape is {shapes[0]}, and should be {shapes[1]}.")
-        wrong = (
-            f"{case} the shape is right and the numbers are not: where does the window start, and is nothing flipped?"
-        )
-        expect(torch.allclose(given.float(), truth, atol=1e-5), wrong)
+    sizes = (5, 3, 1), (5, 3, 2), (8, 3, 2), (8, 2, 3), (7, 7, 4)
+    tensors = [[torch.randn(size, size, generator=generator) for size in pair[:2]] for pair in sizes]
+    cases = [
+        {"image": image, "kernel": kernel, "stride": stride}
+        for (image, kernel), (_, _, stride) in zip(tensors, sizes, strict=True)
+    ]
+    wrong = "the shape is right and the numbers are not: where does the window start, and is nothing flipped?"
+    _agrees(
+        answer,
+        lambda image, kernel, stride: F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0],
+        cases,
+        wrong,
+    )
 
 
 @exercise("it halves the size and leaves no pixel out.")
@@ -169,8 +222,7 @@ def halve(answer: dict) -> None:
 @exercise("dark to the left, bright to the right gives a large number, and a flat picture gives 0.")
 def edge_kernel(answer: object) -> None:
     """Check a 3×3 kernel that finds vertical edges, dark left of bright, and nothing on flat ground or flat edges."""
-    kernel = torch.as_tensor(answer, dtype=torch.float32)
-    expect(kernel.shape == (3, 3), f"its shape is {tuple(kernel.shape)}; make it (3, 3).")
+    kernel = _table("your kernel", answer, 3)
     total = float(kernel.sum())
     expect(
         abs(total) < 1e-6, f"its weights add up to {total:g}, so a flat wall would answer too; make them add up to 0."
@@ -192,48 +244,6 @@ def see_far(answer: dict) -> None:
     expect(span == 9, f"with dilation {layer.dilation[0]} the window spans {span} pixels, not 9.")
     size = layer(torch.zeros(1, 1, 28, 28)).shape[-1]
     expect(size == 28, f"the window spans 9 pixels, and 28×28 becomes {size}×{size}; which padding makes up for it?")
-
-
-def _table(name: str, answer: object, size: int) -> torch.Tensor:
-    """Return a square table of numbers, or expect one."""
-    try:
-        table = torch.as_tensor(answer, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError):
-        raise NotYet(f"{name} is no table of numbers; give {size} rows of {size} numbers, [[…], […]].") from None
-    expect(table.shape == (size, size), f"{name} has the shape {tuple(table.shape)}; make it {size}×{size}.")
-    expect(bool(table.isfinite().all()), f"{name} holds something that is no finite number.")
-    return table
-
-
-def _agrees(answer: Callable, truth: Callable, cases: list[dict]) -> None:
-    """Expect a student's function to give what torch gives, for each set of arguments by name."""
-    expect(callable(answer), f"the answer is a function of {', '.join(cases[0])}.")
-    for case in cases:
-        said = ", ".join(f"{name} {_said(value)}" for name, value in case.items())
-        right = truth(*case.values())
-        given = answer(*copy.deepcopy(list(case.values())))  # a copy, which the student's function may change
-        expect(given is not None, f"for {said} it returns None; is a return missing?")
-        if isinstance(right, torch.Tensor):
-            kind = type(given).__name__
-            expect(isinstance(given, torch.Tensor), f"for {said} it returns a value of type {kind}, not a tensor.")
-            shapes = tuple(given.shape), tuple(right.shape)
-            expect(shapes[0] == shapes[1], f"for {said} the shape is {shapes[0]}, and should be {shapes[1]}.")
-        else:
-            given = _plain(given)
-            _number(f"what it returns for {said}", given)
-        wrong = (torch.as_tensor(given).double() - torch.as_tensor(right).double()).abs().gt(1e-5)
-        place = tuple(wrong.nonzero()[0].tolist()) if wrong.any() else ()
-        where = f" at {list(place)}" if place else ""
-        values = [_said(torch.as_tensor(one)[place]) for one in (given, right)]
-        expect(not wrong.any(), f"for {said} it gives {values[0]}{where}, and should give {values[1]}.")
-
-
-def _said(value: object) -> str:
-    if isinstance(value, torch.Tensor) and value.numel() > 4:
-        return f"of shape {times(value.shape)}"
-    if isinstance(value, torch.Tensor) and not value.ndim:
-        return f"{value.item():.6g}"
-    return f"({type(value).__name__})" if isinstance(value, nn.Module) else str(_plain(value))
 
 
 PICTURE = [[1, 3, 2, 0], [5, 2, 1, 1], [3, 1, 4, 8], [2, 1, 2, 2]]
@@ -260,12 +270,9 @@ def two_poolings(answer: tuple) -> None:
 @exercise("floor, ceiling, and the dropped window.")
 def pooled_sizes(answer: tuple) -> None:
     """Check the sizes of (13, k 2), (13, k 2, ceil_mode), (3, k 2, s 3, ceil_mode)."""
-    answer = _plain(answer)
-    expect(isinstance(answer, list) and len(answer) == 3, "give three numbers, like (1, 2, 3).")
     hints = "without ceil_mode it rounds down.", "with ceil_mode it rounds up.", "where would the second window start?"
     cases = (13, 2, 2, 0, False), (13, 2, 2, 0, True), (3, 2, 3, 0, True)
-    for place, (given, case, hint) in enumerate(zip(answer, cases, hints, strict=True), 1):
-        _number(f"number {place}", given)
+    for place, (given, case, hint) in enumerate(zip(_three_numbers(answer), cases, hints, strict=True), 1):
         expect(given == pooled_size(*case), f"number {place} is not {given}; {hint}")
 
 
@@ -295,8 +302,7 @@ def overlapping_windows(answer: dict) -> None:
 @exercise("9 ones and 16 zeros, and all 25 count.")
 def average_corner(answer: float) -> None:
     """Check the corner of the average pooling of ones, kernel_size 5, stride 1, padding 2."""
-    answer = _plain(answer)
-    _number("your answer", answer)
+    answer = _number("your answer", answer)
     expect(abs(answer - 1) > 1e-6, "1 is what count_include_pad=False gives; by default the zeros count.")
     expect(abs(answer - 4 / 9) > 1e-3, "4/9 is for a window of 3; here the window is 5×5 and the padding 2.")
     expect(abs(answer - 9 / 25) < 1e-3, "divide the ones under the corner's window by all the pixels under it, 25.")
@@ -328,8 +334,7 @@ def pooled_alike(answer: object) -> None:
 @exercise("a step of the output is 2·2 pixels.")
 def one_step(answer: int) -> None:
     """Check after how many pixels the output of two poolings with stride 2 has moved by exactly one."""
-    answer = _plain(answer)
-    _number("your answer", answer)
+    answer = _number("your answer", answer)
     expect(answer != 2, "after 2 pixels the first pooling has moved by one, and the second has not yet.")
     expect(answer == 4, "each pooling moves by one when its input moves by a whole stride.")
 
@@ -337,8 +342,7 @@ def one_step(answer: int) -> None:
 @exercise("3 channels of 5·5 weights and one bias, 16 times.")
 def count_weights(answer: int) -> None:
     """Check the number of parameters of nn.Conv2d(3, 16, kernel_size=5)."""
-    answer = _plain(answer)
-    _number("your answer", answer)
+    answer = _number("your answer", answer)
     hints = {
         1200: "those are the weights; each map has a bias too.",
         1201: "each of the 16 maps has a bias of its own.",
@@ -351,8 +355,7 @@ def count_weights(answer: int) -> None:
 @exercise("64 → 62 → 31 → 29 → 14, and 16·14·14 = 3136.")
 def in_features(answer: int) -> None:
     """Check in_features of the first dense layer of Net for pictures of 64×64."""
-    answer = _plain(answer)
-    _number("your answer", answer)
+    answer = _number("your answer", answer)
     hints = {576: "576 is for 32×32; follow 64 pixels through both convolutions and poolings."}
     hints[16 * 16 * 16] = "64 / 4 is 16, but each 3×3 convolution without padding takes 2 pixels off."
     hints[16 * 15 * 15] = "mind the floor: the last pooling meets 29 pixels."

@@ -109,6 +109,7 @@ WRONG = [
     (checks.pooled_sizes, (6, 7), "three numbers"),
     (checks.average_pooling, 3, "the answer is a function of image, kernel_size, stride"),
     (checks.average_pooling, lambda image, kernel_size, stride: None, "return missing"),
+    (checks.average_pooling, lambda *how: averaged(*how) * float("nan"), "it gives nan at [0, 0]"),
     (checks.average_pooling, lambda image, kernel_size, stride: 3, "returns a value of type int, not a tensor"),
     (checks.average_pooling, lambda image, kernel_size, stride: averaged(image, kernel_size, 1), "the shape is (3, 3)"),
     (
@@ -235,6 +236,7 @@ WRONG = [
     (checks.edge_kernel, [[0, 0, 0]] * 3, "gives 0"),
     (checks.edge_kernel, [[-1, -1, -1], [0, 0, 0], [1, 1, 1]], "level edge"),
     (checks.edge_kernel, [[1, -1]], "(1, 2)"),
+    (checks.edge_kernel, [[1, -1], [2]], "your kernel is no table of numbers"),
     (checks.see_far, {"dilation": 2, "padding": 2}, "spans 5"),
     (checks.see_far, {"dilation": 4, "padding": 1}, "22×22"),
     (checks.see_far, {"kernel_size": 9}, "dilation, padding"),
