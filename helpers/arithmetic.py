@@ -54,9 +54,14 @@ def window_span(kernel_size: int, dilation: int = 1) -> int:
     return dilation * (kernel_size - 1) + 1
 
 
-def pixels_read(input_size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> list[int]:
-    """Return which of the pixels 0 … n − 1 along one side at least one window reads, in order."""
-    places = output_size(input_size, kernel_size, stride, padding, dilation)
+def pixels_read(
+    input_size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1, places: int | None = None
+) -> list[int]:
+    """Return which of the pixels 0 … n − 1 along one side at least one window reads, in order.
+
+    `places` is the number of windows, where `ceil_mode` makes it another than the output size.
+    """
+    places = output_size(input_size, kernel_size, stride, padding, dilation) if places is None else places
     read = {place * stride + tap * dilation - padding for place in range(places) for tap in range(kernel_size)}
     return sorted(pixel for pixel in read if 0 <= pixel < input_size)
 

@@ -13,7 +13,7 @@ from traitlets import Bool, Dict, Int, List, Unicode
 
 from helpers import tracer
 from helpers.arithmetic import check_switch, check_whole
-from helpers.explorer import OWN, STYLE, Bench, controls, label, script, shared, slider
+from helpers.explorer import OWN, STYLE, Bench, controls, index_of, label, script, shared, slider
 
 MANY = 10**7  # of channels or features: enough for layers of billions of weights
 WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
@@ -58,8 +58,6 @@ NETWORKS = {
     ),
     "one convolution": [layer("Conv2d")],
 }
-
-
 SIDES = {"Net, 32×32": 32, "ConvNet, 28×28": 28, "one convolution": 32}
 
 
@@ -109,11 +107,11 @@ class ShapeTracer(Bench):
         links += [(control, "value", name) for name, held in self._linked.items() for control in held]
         super().__init__([controls(self._view, links), self._view])
         self._view.observe(self._chosen, "network_index")
-        self._view.observe(self._update, ["layers", "channels", "side", "derive"])
         self.network = network
         self.channels, self.derive = channels, derive
         self.side = SIDES[network] if side is None else side
         self._update()
+        self._view.observe(self._update, ["layers", "channels", "side", "derive"])
 
     @property
     def network(self) -> str:
@@ -122,9 +120,7 @@ class ShapeTracer(Bench):
 
     @network.setter
     def network(self, name: str) -> None:
-        if name not in NETWORKS:
-            raise ValueError(f"There is no network called {name!r}; choose one of {', '.join(NETWORKS)}.")
-        self._network.index = self._view.network_index = self._names.index(name)
+        self._network.index = self._view.network_index = index_of(name, [*NETWORKS], "network")
 
     @property
     def layers(self) -> list[dict[str, object]]:
@@ -168,17 +164,9 @@ class ShapeTracer(Bench):
             self._view.layers = layers
             if self.network != OWN and not self._is(NETWORKS[self.network]):
                 self._network.index = self._view.network_index = self._names.index(OWN)
-            self._view.results = [
-                [
-                    tracer.times(row.shape),
-                    row.size_rule,
-                    f"{row.parameters:,}" if row.parameters else "",
-                    row.count_rule,
-                ]
-                for row in found.rows
-            ]
+            self._view.results = [row.found for row in found.rows]
             self._view.trouble = found.trouble
-            self._view.ending = " ".join([f"{found.parameters:,} parameters in all.", found.remark]).strip()
+            self._view.ending = " ".join(found.ending)
             self._view.code = f"nn.Sequential({', '.join(f'nn.{tracer.code(module)}' for module in modules)})"
 
     def _is(self, layers: list[dict]) -> bool:

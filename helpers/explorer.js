@@ -51,7 +51,8 @@ function weightsAt({ settings, kernel, padded, kind }, top, left) {
     return square(k, (i, j) => Number(i === row && j === column));
   }
   const counts = square(k, (i, j) => ({ pixel: 1, pad: Number(zerosCount), beyond: 0 })[kind(top + i, left + j)]);
-  return counts.map((row) => row.map((count) => count / total(counts)));
+  const divisor = total(counts);
+  return counts.map((row) => row.map((count) => count / divisor));
 }
 
 const under = ({ padded, settings: { kernel_size, dilation: d } }, top, left) =>
@@ -59,10 +60,10 @@ const under = ({ padded, settings: { kernel_size, dilation: d } }, top, left) =>
 const products = (values, weights) => values.map((row, i) => row.map((value, j) => weights[i][j] && value * weights[i][j]));
 
 // What arrives at each number of the padded input when every output sends back 1.
-function gradientOf(state) {
+function gradientOf(state, weighed) {
   const { starts, side, settings: { dilation: d } } = state, gradient = square(side, (i, j) => (state.kind(i, j) === "beyond" ? NaN : 0));
-  for (const top of starts) for (const left of starts)
-    weightsAt(state, top, left).forEach((row, i) => row.forEach((weight, j) => { gradient[top + i * d][left + j * d] += weight; }));
+  starts.forEach((top, row) => starts.forEach((left, column) => weighed[row][column].forEach((line, i) =>
+    line.forEach((weight, j) => { gradient[top + i * d][left + j * d] += weight; }))));
   return gradient;
 }
 
@@ -152,13 +153,14 @@ function makeBoards(pooling, inputEdit, kernelEdit, visit) {
 function look(state, step) {
   const { starts, out, settings: { stride: s, dilation: d } } = state;
   const [row, column] = [Math.floor(step / out), step % out], [top, left] = [row * s, column * s];
-  const seen = under(state, top, left), weights = weightsAt(state, top, left);
-  const results = starts.map((i) => starts.map((j) => total(products(under(state, i, j), weightsAt(state, i, j)))));
+  const weighed = starts.map((i) => starts.map((j) => weightsAt(state, i, j)));
+  const seen = under(state, top, left), weights = weighed[row][column];
+  const results = weighed.map((line, i) => line.map((all, j) => total(products(under(state, starts[i], starts[j]), all))));
   const reached = new Set(starts.flatMap((start) => seen.map((_, tap) => start + tap * d)));
-  return { row, column, top, left, seen, weights, results, reached };
+  return { row, column, top, left, seen, weights, weighed, results, reached };
 }
 
-function drawBoards(boards, state, { row, column, top, left, seen, weights, results, reached }) {
+function drawBoards(boards, state, { row, column, top, left, seen, weights, weighed, results, reached }) {
   const { settings, out, kind } = state, { input_size: n, kernel_size: k, padding: p, dilation: d } = settings;
   const isTap = (i, start) => i >= start && i < start + span(settings) && (i - start) % d === 0;
   const tapped = (i, j) => kind(i, j) + (isTap(i, top) && isTap(j, left) ? " tap" : "");
@@ -174,7 +176,7 @@ function drawBoards(boards, state, { row, column, top, left, seen, weights, resu
   boards.shares?.numbers("Its gradient", weights, (i, j) => plain(within(i, j)));
   boards.output.numbers(`Output ${out}×${out}`, results, (i, j) => (i === row && j === column ? "current" : ""));
   boards.output.select(row, column);
-  boards.gradient?.numbers("Gradient, each output sends back 1", gradientOf(state), (i, j) => plain(tapped(i, j)), fraction);
+  boards.gradient?.numbers("Gradient, each output sends back 1", gradientOf(state, weighed), (i, j) => plain(tapped(i, j)), fraction);
   boards.gradient?.enclose(...frame);
   Object.values(boards).forEach((board) => board.settle());
 }

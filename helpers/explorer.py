@@ -222,10 +222,9 @@ class SlidingWindowBench(Bench):
             self.set(**{f"{part}_size": len(numbers)})
             setattr(self._view, trait, canvas(largest, numbers))
             chosen = OWN
-        if chosen not in names:
-            raise ValueError(f"There is no {part} called {chosen!r}; choose one of {', '.join(names)}.")
-        self._choices[part].index = names.index(chosen)
-        setattr(self._view, f"{part}_index", names.index(chosen))
+        index = index_of(chosen, names, part)
+        self._choices[part].index = index
+        setattr(self._view, f"{part}_index", index)
 
     def _controls(self) -> widgets.Box:
         """Lay out the controls, and tie each to the view in the browser."""
@@ -362,6 +361,13 @@ class PoolingBench(SlidingWindowBench):
         padded, gradient = (F.pad(x, (a, a + beyond) * 2, value=nan) for x, a in ((padded, 0), (self.gradient, p)))
         window = padded[top : top + k, left : left + k]
         return {"input": padded, "window": window, "output": output, "gradient": gradient}
+
+
+def index_of(chosen: str, names: list[str], part: str) -> int:
+    """Return the place of a name in a list of ready-made things; raise ValueError where it is not in there."""
+    if chosen not in names:
+        raise ValueError(f"There is no {part} called {chosen!r}; choose one of {', '.join(names)}.")
+    return names.index(chosen)
 
 
 def label(name: str, tip: str | None = None) -> dict[str, object]:

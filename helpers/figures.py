@@ -94,15 +94,14 @@ def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -
     output = panels["output"]
     row, column = divmod(step, len(output))
     span = arithmetic.window_span(settings["kernel_size"], dilation)
-    # What the window reads along one side, beyond the edge too, where ceil_mode lets it stand there.
-    reads = {i * stride + tap for i in range(len(output)) for tap in range(0, span, dilation)}
+    read = arithmetic.pixels_read(n, settings["kernel_size"], stride, padding, dilation, places=len(output))
     figure = Figure(figsize=(12.5, 4))
     large = "input", "output", "gradient"
     axes = figure.subplots(1, 4, width_ratios=[3 if name in large else 1.6 for name in panels])
     for axis, (name, board) in zip(axes, panels.items(), strict=True):
         _numbers(axis, f"{'padded ' if padding and name == 'input' else ''}{name} {_size(board)}", board)
         if name in ("input", "gradient"):
-            _hatch(axis, n, padding, reads)
+            _hatch(axis, n, padding, read)
             _frame(axis, row * stride, column * stride, span)
         if name == "output":
             _frame(axis, row, column, 1)
@@ -116,13 +115,13 @@ def _frame(axis: Axes, row: int, column: int, span: int) -> None:
     axis.add_patch(Rectangle((column - 0.5, row - 0.5), span, span, fill=False, edgecolor=VERMILION, lw=3))
 
 
-def _hatch(axis: Axes, size: int, padding: int, read: set[int]) -> None:
-    """Mark the padding with strokes and the pixels that no window reads with crosses; counts start at the padding."""
-    for row, column in product(range(size + 2 * padding), repeat=2):
-        inside = all(padding <= place < size + padding for place in (row, column))
-        if not inside or not {row, column} <= read:
+def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
+    """Mark the padding with strokes and the pixels that no window reads with crosses."""
+    for row, column in product(range(-padding, size + padding), repeat=2):
+        inside = 0 <= row < size and 0 <= column < size
+        if not inside or row not in read or column not in read:
             mark = {"hatch": "xxx" if inside else "//", "edgecolor": "0.7", "fill": False, "lw": 0}
-            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **mark))
+            axis.add_patch(Rectangle((column + padding - 0.5, row + padding - 0.5), 1, 1, **mark))
 
 
 def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:

@@ -25,13 +25,10 @@ LARGE = 100_000_000  # bytes of float32 that a layer may take before the tracer 
 WINDOWS = nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d
 ROWS = {"view", "reshape", "flatten", "ravel", "Flatten"}
 LAYERS_OF = {
-    name: getattr(nn, kind)
-    for name, kind in (
-        ("max_pool1d", "MaxPool1d"),
-        ("max_pool2d", "MaxPool2d"),
-        ("avg_pool1d", "AvgPool1d"),
-        ("avg_pool2d", "AvgPool2d"),
-    )
+    "max_pool1d": nn.MaxPool1d,
+    "max_pool2d": nn.MaxPool2d,
+    "avg_pool1d": nn.AvgPool1d,
+    "avg_pool2d": nn.AvgPool2d,
 }
 LEFT = 'style="text-align: left"'
 NEIGHBOURS = 8  # pixels more and fewer at which the tracer looks for pictures that would fit
@@ -50,6 +47,12 @@ class Row:
     parameters: int = 0
     count_rule: str = ""
 
+    @property
+    def found(self) -> list[str]:
+        """What the tracer has found about the layer, as texts: shape and why, parameters and why."""
+        count = f"{self.parameters:,}" if self.parameters else ""
+        return [times(self.shape), self.size_rule, count, self.count_rule]
+
 
 @dataclass
 class Trace:
@@ -67,18 +70,17 @@ class Trace:
         return self.rows[-1].shape if self.rows else self.input_shape
 
     def _table(self) -> list[list[str]]:
-        lines = [
-            ["", "layer", "shape", "why this shape", "parameters", "why so many"],
-            ["input", "", times(self.input_shape), "", "", ""],
-        ]
-        for row in self.rows:
-            count = f"{row.parameters:,}" if row.parameters else ""
-            lines.append([row.name, row.layer, times(row.shape), row.size_rule, count, row.count_rule])
-        return lines
+        head = ["", "layer", "shape", "why this shape", "parameters", "why so many"]
+        rows = [[row.name, row.layer, *row.found] for row in self.rows]
+        return [head, ["input", "", times(self.input_shape), "", "", ""], *rows]
+
+    @property
+    def ending(self) -> list[str]:
+        """The number of all parameters, and the remark where there is one."""
+        return [line for line in (f"{self.parameters:,} parameters in all.", self.remark) if line]
 
     def _end(self) -> list[str]:
-        ends = [f"✗ {self.trouble}" if self.trouble else "", f"{self.parameters:,} parameters in all.", self.remark]
-        return [line for line in ends if line]
+        return [f"✗ {self.trouble}"] * bool(self.trouble) + self.ending
 
     def __repr__(self) -> str:
         table = self._table()
@@ -366,8 +368,12 @@ def _size_rule(layer: nn.Module | None, before: Shape | None, after: Shape) -> s
         rules = [_side_rule(layer, axis, *sides) for axis, sides in enumerate(zip(before[1:], after[1:], strict=True))]
         return ", ".join(dict.fromkeys(rules))
     if len(before) > 1 and after == (prod(before),):
-        return f"{'·'.join(map(str, before))} = {after[0]}"
+        return _multiplied(before)
     return ""
+
+
+def _multiplied(shape: Shape) -> str:
+    return f"{'·'.join(map(str, shape))} = {prod(shape)}"
 
 
 def _side_rule(layer: nn.Module, axis: int, before: int, after: int) -> str:
@@ -375,10 +381,8 @@ def _side_rule(layer: nn.Module, axis: int, before: int, after: int) -> str:
     if isinstance(how["padding"], str):
         return f"padding={how['padding']!r}: {before} → {after}"
     k, s, p, d = how.values()
-    (left, right), span = (
-        "⌈⌉" if getattr(layer, "ceil_mode", False) else "⌊⌋",
-        f"{k}" if d == 1 else f"{d}·({k} − 1) − 1",
-    )
+    left, right = "⌈⌉" if getattr(layer, "ceil_mode", False) else "⌊⌋"
+    span = f"{k}" if d == 1 else f"{d}·({k} − 1) − 1"
     places = before + 2 * p - arithmetic.window_span(k, d)
     dropped = " − 1" if left == "⌈" and -(-places // s) + 1 > after else ""
     return f"{left}({before} + 2·{p} − {span}) / {s}{right} + 1{dropped} = {after}"
@@ -434,7 +438,7 @@ def _channel_mismatch(name: str, setting: str, wanted: int, came: int) -> str:
 
 def _row_mismatch(call: _Call, error: Exception) -> str:
     """Say what a flattening makes of a picture: rows of another length, or rows that mix the pictures of a batch."""
-    flat = f"a picture of {times(call.before)} has {'·'.join(map(str, call.before))} = {prod(call.before)}"
+    flat = f"a picture of {times(call.before)} has {_multiplied(call.before)}"
     asked = re.search(r"shape '\[(.+)\]' is invalid", str(error))
     wanted = [int(size) for size in asked[1].split(", ")] if asked else error.args[0]
     if asked and (len(wanted) != 2 or wanted[0] > 0):
@@ -447,7 +451,7 @@ def _row_mismatch(call: _Call, error: Exception) -> str:
 
 def _linear_mismatch(name: str, layer: nn.Linear, before: Shape, volume: Shape) -> str:
     wanted, numbers = layer.in_features, prod(before)
-    flat = f"{'·'.join(map(str, before))} = {numbers}"
+    flat = _multiplied(before)
     if len(before) == 2:
         return f"{name} takes in_features={wanted}, and a tensor of {times(before)} arrives; flattened it has {flat}."
     if len(before) > 2:
@@ -455,7 +459,7 @@ def _linear_mismatch(name: str, layer: nn.Linear, before: Shape, volume: Shape) 
             f"{name} takes a row of in_features={wanted} numbers, and a volume of {times(before)} arrives: flatten it "
             f"first, which makes {flat}."
         )
-    made = f", as {times(volume)} flattened is {'·'.join(map(str, volume))} = {numbers}"
+    made = f", as {times(volume)} flattened is {_multiplied(volume)}"
     origin = made if volume and prod(volume) == numbers else ""
     return f"{name} takes in_features={wanted}, and {numbers} numbers arrive{origin}. Write in_features={numbers}."
 

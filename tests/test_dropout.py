@@ -6,25 +6,23 @@ from itertools import product
 
 import pytest
 import torch
-from test_page import exact_values, numbers, open_bench
+from test_page import BOARDS, exact_values, numbers, open_bench
 from torch import nn
 
 from helpers.dropout import DRAWS, LARGEST_P, STEP, DropoutBench
 
 PS = [percent / 100 for percent in range(0, 100, 5)]
 WALK = """async (walk) => {
+  const boards = BOARDS;
   const shown = [];
   for (const settings of walk) {
     for (const [name, value] of Object.entries(settings)) model.set(name, value);
     await Promise.resolve();
-    const boards = [...document.querySelectorAll("[role=grid]")].map((board) =>
-      [...board.querySelectorAll("[role=row]")].map((row) =>
-        [...row.children].map((cell) => [cell.textContent, cell.title, cell.classList.contains("negative")])));
-    shown.push([boards, document.querySelector(".bench-status").textContent,
+    shown.push([boards(), document.querySelector(".bench-status").textContent,
       document.querySelector(".bench code").textContent]);
   }
   return JSON.stringify(shown);
-}"""
+}""".replace("BOARDS", BOARDS)
 
 
 @pytest.mark.parametrize("p", PS)
@@ -95,7 +93,7 @@ def test_the_page_shows_what_python_says(browser):
     for settings, (boards, status, code) in zip(walk, json.loads(page.evaluate(WALK, walk)), strict=True):
         for name, value in settings.items():
             setattr(bench, name, value)
-        for board, truth in zip(boards, (bench.input, bench.mask, bench.output, bench.mean), strict=True):
+        for board, truth in zip(boards.values(), (bench.input, bench.mask, bench.output, bench.mean), strict=True):
             numbers(board)
             assert torch.allclose(exact_values(board), truth.double(), atol=1e-9), settings
         assert code == bench.code

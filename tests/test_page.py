@@ -29,10 +29,13 @@ class Model {
   save_changes() { this.saved++; }
 }
 """
+# Reads every board of the page by its name: of each cell the text, the exact value, and whether it is negative.
+BOARDS = """() => Object.fromEntries([...document.querySelectorAll("[role=grid]")].map((board) =>
+  [board.getAttribute("aria-label").split(" with ")[0], [...board.querySelectorAll("[role=row]")].map((row) =>
+    [...row.children].map((cell) => [cell.textContent, cell.title, cell.classList.contains("negative")]))]))"""
 # Sets one setting after the other and reads back every number and line that the page then shows.
 WALK = """async (walk) => {
-  const table = (name) => [...document.querySelectorAll(`[aria-label^="${name}"] [role=row]`)].map((row) =>
-    [...row.children].map((cell) => [cell.textContent, cell.title, cell.classList.contains("negative")]));
+  const boards = BOARDS;
   const places = (name, mark) => [...document.querySelectorAll(`[aria-label^="${name}"] .${mark}`)].map((cell) =>
     [+cell.dataset.row, +cell.dataset.column]);
   const text = (name) => document.querySelector(`.bench-${name}`).textContent;
@@ -40,9 +43,7 @@ WALK = """async (walk) => {
   for (const settings of walk) {
     for (const [name, value] of Object.entries(settings)) model.set(name, value);
     await Promise.resolve();
-    const boards = [...document.querySelectorAll("[role=grid]")].map((board) => board.getAttribute("aria-label"));
-    shown.push({ ...Object.fromEntries(boards.map((name) => [name.split(" with ")[0], table(name)])),
-      pixels: places("Input", "pixel"), formula: text("formula"), unread: text("unread"),
+    shown.push({ ...boards(), pixels: places("Input", "pixel"), formula: text("formula"), unread: text("unread"),
       code: document.querySelector(".bench code").textContent,
       taps: places("Input", "tap"), pads: places("Input", "pad"), current: places("Output", "current"),
       frame: ["top", "left", "width", "height"].map((part) =>
@@ -50,7 +51,7 @@ WALK = """async (walk) => {
       status: text("status"), sum: text("sum"), crossed: document.querySelectorAll(".bench-grid .unread").length });
   }
   return JSON.stringify(shown);
-}"""
+}""".replace("BOARDS", BOARDS)
 
 
 def open_bench(browser, view):
