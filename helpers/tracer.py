@@ -89,10 +89,15 @@ class Trace:
         return "\n".join(lines + self._end())
 
     def _repr_html_(self) -> str:
-        head, *body = [[html.escape(text) for text in line] for line in self._table()]
-        rows = "".join(f"<tr>{''.join(f'<td {LEFT}>{text}</td>' for text in line)}</tr>" for line in body)
+        # Each why stands below its number, as in the widget: so the table fits into a narrow window.
+        rows = []
+        for line in self._table():
+            name, layer, shape, size_rule, count, count_rule = map(html.escape, line)
+            cells = name, layer, f"{shape}<br><small>{size_rule}</small>", f"{count}<br><small>{count_rule}</small>"
+            rows.append("".join(f"<td {LEFT}>{cell.removesuffix('<br><small></small>')}</td>" for cell in cells))
+        head, *body = (f"<tr>{row}</tr>" for row in rows)
         ends = "".join(f"<p>{html.escape(line)}</p>" for line in self._end())
-        return f"<table><tr>{''.join(f'<th {LEFT}>{text}</th>' for text in head)}</tr>{rows}</table>{ends}"
+        return f"<table>{head.replace('td', 'th')}{''.join(body)}</table>{ends}"
 
 
 def trace(model: nn.Module | Callable[[], nn.Module], shape: Sequence[int]) -> Trace:
