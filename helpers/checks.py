@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers.arithmetic import output_size, pooled_size
+from helpers.convnet import Net
 from helpers.tracer import Trace, times, trace
 
 
@@ -59,7 +60,7 @@ def predict(guess: object, truth: object) -> None:
     shown = truth.tolist() if isinstance(truth, torch.Tensor) else truth
     if guess is None:
         print(f"No guess yet. It is {shown}.")
-    elif isinstance(guess, str):
+    elif isinstance(guess, str) and not isinstance(truth, str):
         print(f"✗ You said the text {guess!r}; a number goes without quotes. It is {shown}.")
     elif said == came or _close(said, came):
         print(f"✓ You said {guess}, and it is {shown}.")
@@ -460,3 +461,152 @@ def repaired(answer: nn.Module) -> None:
     )
     for kind in ("ReLU", "MaxPool2d"):
         expect(sum(row.layer.startswith(kind) for row in found.rows) == 2, f"keep both layers of {kind}.")
+
+
+@exercise("what arrives, times the own slope, is passed on.")
+def chain(answer: tuple) -> None:
+    """Check the gradients of (a·b + c)² by a, b and c at a = 1, b = 4, c = −2."""
+    values = [torch.tensor(value, requires_grad=True) for value in (1.0, 4.0, -2.0)]
+    a, b, c = values
+    ((a * b + c) ** 2).backward()
+    given, right = _three_numbers(answer), [value.grad.item() for value in values]
+    expect(
+        given != [4, 1, 1], "those are the slopes of a·b + c; each has still to be multiplied by what arrives at it."
+    )
+    for name, said, truth in zip("abc", given, right, strict=True):
+        expect(
+            abs(said - truth) < 1e-4, f"by {name} it is not {said:g}; what arrives at a·b + c, and which slope is next?"
+        )
+
+
+def _loss_of_net() -> tuple[Net, torch.Tensor]:
+    torch.manual_seed(0)
+    net = Net()
+    return net, F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10))
+
+
+@exercise("MSE, dense layer, ReLU, dense layer, TBackward0, and there it is.")
+def path_to_weight(answer: list) -> None:
+    """Check the places of next_functions that lead from the loss of Net to the leaf of fc2.weight."""
+    places = _plain(answer)
+    expect(isinstance(places, list), "give a list of places, like [0, 1].")
+    net, loss = _loss_of_net()
+    node, way = loss.grad_fn, type(loss.grad_fn).__name__
+    for place in places:
+        whole = isinstance(place, Integral) and not isinstance(place, bool)
+        expect(whole and 0 <= place < len(node.next_functions), f"{way} has no place {place!r}.")
+        node = node.next_functions[place][0]
+        expect(node is not None, f"at place {place}, behind {way}, no gradient is needed: nobody is there.")
+        way = f"{way} → {type(node).__name__}"
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    found = names.get(id(getattr(node, "variable", None)), "no leaf")
+    expect(found == "fc2.weight", f"it leads {way}, which is {found}.")
+
+
+@exercise("the input is the dense layer's second place.")
+def find_relu(answer: Callable) -> None:
+    """Check a function that returns the node of the last ReLU of Net, given the loss."""
+    expect(callable(answer), "the answer is a function of loss.")
+    _, loss = _loss_of_net()
+    node = answer(loss)
+    expect(node is not None, "it returns None; is a return missing?")
+    expect(not isinstance(node, tuple), "that is a pair (node, place); add [0].")
+    expect(
+        type(node).__name__ == "ReluBackward0", f"it returns {type(node).__name__}; which place is the layer's input?"
+    )
+    right = loss.grad_fn.next_functions[0][0].next_functions[1][0]
+    expect(node is right, "that is a ReLU, but one further down; take the one next to the last dense layer.")
+
+
+@exercise("equal shapes, nothing is broadcast.")
+def fitting_loss(answer: Callable) -> None:
+    """Check a function of prediction (n×1) and target (n) that returns their mean squared error."""
+    generator = torch.Generator().manual_seed(0)
+    cases = [
+        {"prediction": torch.randn(n, 1, generator=generator), "target": torch.randn(n, generator=generator)}
+        for n in (4, 1, 7)
+    ]
+    wrong = "the loss is another; does each prediction meet only its own target?"
+    _agrees(answer, lambda prediction, target: F.mse_loss(prediction[:, 0], target), cases, wrong)
+    prediction, target = torch.zeros(3, 1, requires_grad=True), torch.ones(3)
+    loss = answer(prediction, target)
+    expect(loss.requires_grad, "the loss has no graph; compute it from the prediction itself.")
+
+
+@exercise("a plain number, and nothing is kept.")
+def mean_loss(answer: Callable) -> None:
+    """Check a function of net, batches and criterion that returns the mean loss and keeps no graph."""
+    expect(callable(answer), "the answer is a function of net, batches, criterion.")
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    batches = [(torch.randn(4, 3), torch.randn(4, 2)) for _ in range(3)]
+    graphs = []
+    net.register_forward_hook(lambda _module, _given, output: graphs.append(output.grad_fn is not None))
+    given = answer(net, batches, F.mse_loss)
+    expect(given is not None, "it returns None; is a return missing?")
+    kind = "a tensor with a graph" if getattr(given, "requires_grad", False) else "a tensor"
+    expect(not isinstance(given, torch.Tensor), f"it returns {kind}; make it a plain number with item().")
+    given = _number("what it returns", given)
+    right = sum(F.mse_loss(net(x), target).item() for x, target in batches) / 3
+    expect(abs(given - right) < 1e-5, f"it returns {given:.4f}, and the mean of the three losses is {right:.4f}.")
+    expect(
+        not any(graphs[:3]), "the number is right; the graphs are still made, and thrown away. Which block stops that?"
+    )
+
+
+@exercise("first the velocity, then the parameter, as torch does.")
+def momentum_step(answer: Callable) -> None:
+    """Check a function step(parameters, velocities, lr, momentum) against torch.optim.SGD, over three steps."""
+    expect(callable(answer), "the answer is a function of parameters, velocities, lr, momentum.")
+    starts = torch.tensor([1.0, -2.0]), torch.tensor([[0.5]])
+    mine, its = ([start.clone().requires_grad_() for start in starts] for _ in range(2))
+    velocities, optimizer = [torch.zeros_like(start) for start in starts], torch.optim.SGD(its, lr=0.1, momentum=0.9)
+    for number in range(1, 4):
+        for one, other in zip(mine, its, strict=True):
+            one.grad, other.grad = torch.full_like(one, number), torch.full_like(one, number)
+        answer(mine, velocities, 0.1, 0.9)
+        optimizer.step()
+        same = all(torch.allclose(one, other) for one, other in zip(mine, its, strict=True))
+        plain = number == 2 and torch.allclose(mine[0], starts[0] - 0.3)
+        expect(not plain, "after the second step it is SGD without momentum; does the velocity keep what it had?")
+        expect(same, f"after step {number} the parameters are not torch's; are both changed in place, velocity first?")
+        expect(all(one.is_leaf for one in mine), "the parameters are no leaves any more; change them under no_grad.")
+
+
+@exercise("finite differences agree, and so does torch.")
+def cube(answer: type) -> None:
+    """Check a torch.autograd.Function that gives x³ and its gradient."""
+    made = isinstance(answer, type) and issubclass(answer, torch.autograd.Function)
+    expect(made, "give the class itself, a torch.autograd.Function, without ().")
+    x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    result = answer.apply(x)
+    expect(torch.allclose(result, x**3), "forward does not give x³.")
+    arriving = torch.tensor([1.0, 10.0, -2.0], dtype=torch.float64)
+    (given,) = torch.autograd.grad(result, x, arriving)
+    slopes = 3 * x.detach() ** 2
+    expect(not torch.allclose(given, slopes), "backward gives 3·x²; what arrives has still to be multiplied.")
+    expect(torch.allclose(given, arriving * slopes), "backward does not give what arrives times 3·x².")
+
+
+@exercise("clear, forward, loss, backward, step.")
+def five_lines(answer: Callable) -> None:
+    """Check a function train(net, x, target, steps, lr) that returns the losses, against a loop of ours."""
+    expect(callable(answer), "the answer is a function of net, x, target, steps, lr.")
+    torch.manual_seed(0)
+    net, x, target = nn.Linear(3, 2), torch.randn(4, 3), torch.randn(4, 2)
+    mine, its = copy.deepcopy(net), copy.deepcopy(net)
+    given, right, optimizer = answer(mine, x, target, 5, 0.1), [], torch.optim.SGD(its.parameters(), lr=0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = F.mse_loss(its(x), target)
+        loss.backward()
+        optimizer.step()
+        right.append(loss.item())
+    expect(isinstance(given, list | tuple), "give back the losses as a list, with return.")
+    expect(not any(isinstance(one, torch.Tensor) for one in given), "the losses hold their graphs; keep loss.item().")
+    expect(len(given) == 5, f"for 5 steps it returns {len(given)} losses.")
+    expect(abs(given[0] - right[0]) < 1e-5, "the first loss is another; is it the MSE before the first step?")
+    still = torch.equal(mine.weight, net.weight)
+    expect(not still, "the network has not changed; are backward and step called?")
+    agree = all(math.isclose(one, other, rel_tol=1e-4) for one, other in zip(given, right, strict=True))
+    expect(agree, "the first step is right and a later one is not; is .grad cleared at each step?")

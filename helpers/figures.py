@@ -4,6 +4,7 @@ from io import BytesIO
 from itertools import product
 
 import torch
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -22,12 +23,17 @@ class Picture:
     """A drawing that shows itself as a PNG in a notebook and says in words what can be seen."""
 
     def __init__(self, figure: Figure, alt: str):
-        self.alt = alt
+        self.alt, self._figure = alt, figure
         drawing, small = BytesIO(), BytesIO()
         figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
         # 48 colours are enough for these drawings, and keep the notebooks small for slow networks.
         Image.open(drawing).convert("RGB").quantize(48).save(small, format="png", optimize=True)
         self.png = small.getvalue()
+
+    def save(self, path: str) -> None:
+        """Keep the drawing in a file, as .svg sharp at any size, or as .png or .pdf."""
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "the same each time"}):
+            self._figure.savefig(path, bbox_inches="tight", metadata={"Title": self.alt})
 
     def __repr__(self) -> str:
         return self.alt
@@ -85,6 +91,39 @@ def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says:
     figure.legend(loc="outside right upper")
     words = "; ".join(f"{name}: {' '.join(f'{value:.2f}' for value in values)}" for name, values in curves.items())
     return Picture(figure, f"{says} {title}; {up} for each {along}. {words}.")
+
+
+def graph(
+    places: dict[int, tuple[float, float]],
+    routes: dict[tuple[int, int], list[tuple[float, float]]],
+    words: dict[int, tuple[str, str]],
+    leaves: set[int],
+    current: int | None,
+    says: str,
+) -> Picture:
+    """Draw nodes as boxes with two lines of words at (column, row), and edges as arrows along their points."""
+    columns, rows = ([place[axis] for place in places.values()] for axis in (0, 1))
+    points = [point for route in routes.values() for point in route]
+    left = min([*columns, *(x for x, _ in points)])
+    width = 0.4 + 0.085 * max(len(line) for lines in words.values() for line in lines)
+    figure = Figure(figsize=(width * (max(columns) - left + 1), 0.55 * (max(rows) + 1)))
+    axis = figure.add_axes((0, 0, 1, 1), xlim=(left - 0.5, max(columns) + 0.5), ylim=(max(rows) + 0.5, -0.5))
+    axis.axis("off")
+    for route in routes.values():
+        (_, first), *_, (_, last) = route
+        path = [(x, y + 0.3 * (y == first) - 0.3 * (y == last)) for x, y in route]
+        axis.plot(*zip(*path[:-1], strict=True), color="0.45", lw=1, solid_joinstyle="round")
+        axis.annotate(
+            "", path[-1], path[-2], arrowprops={"arrowstyle": "-|>", "color": "0.45", "shrinkA": 0, "shrinkB": 0}
+        )
+    for number, (column, row) in places.items():
+        leaf = number in leaves
+        box = {"boxstyle": "square" if leaf else "round", "facecolor": "#fdeedd" if leaf else "#e3f1fa"}
+        box |= {"edgecolor": VERMILION if leaf else BLUE, "linewidth": 2 if leaf else 1}
+        box |= {"edgecolor": "black", "linewidth": 3} if number == current else {}
+        text = f"{number}  {words[number][0]}\n{words[number][1]}"
+        axis.text(column, row, text, ha="center", va="center", fontsize=8, bbox=box)
+    return Picture(figure, f"{says} Boxes with a thick edge are leaves; arrows show the way of the gradients.")
 
 
 def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -> Picture:

@@ -1,5 +1,6 @@
 """Every notebook is in its committed form, fresh, and fit for a class."""
 
+import ast
 import base64
 import io
 import re
@@ -166,6 +167,25 @@ def test_the_lessons_output_size_is_the_helpers():
                 assert space["output_size"](n, k, s, p, d) == arithmetic.output_size(n, k, s, p, d)
 
 
+def class_in(source, name):
+    """Return the parsed statements of a class, without docstrings and annotations."""
+    tree = next(node for node in ast.walk(ast.parse(source)) if getattr(node, "name", "") == name)
+    for part in ast.walk(tree):
+        if isinstance(part, ast.ClassDef | ast.FunctionDef):
+            docstring = isinstance(part.body[0], ast.Expr) and isinstance(part.body[0].value, ast.Constant)
+            part.body, part.returns = part.body[docstring:], None
+        elif isinstance(part, ast.arg):
+            part.annotation = None
+    return ast.dump(tree)
+
+
+def test_a_network_is_the_same_in_its_lesson_and_in_the_helpers():
+    source = (ROOT / "helpers" / "convnet.py").read_text(encoding="utf-8")
+    lesson = ROOT / "notebooks" / "03_building_a_convnet.ipynb"
+    cell = next(cell.source for cell in code_cells(lesson) if "class Net(" in cell.source)
+    assert class_in(cell, "Net") == class_in(source, "Net")
+
+
 def test_lesson_01_imports_no_torchvision():
     path = ROOT / "notebooks" / "01_convolution_arithmetic.ipynb"
     assert "torchvision" not in "".join(cell.source for cell in code_cells(path))
@@ -182,7 +202,8 @@ def test_nothing_else_stands_at_the_top():
 
 
 def test_a_lower_room_of_helpers_never_imports_a_higher_one():
-    rooms = ["arithmetic", "presets", "data", "figures", "explorer", "dropout", "tracer", "composer", "checks"]
+    rooms = ["arithmetic", "presets", "data", "convnet", "figures", "explorer", "dropout", "tracer", "composer"]
+    rooms += ["autograd", "stepper", "checks"]
     assert {path.stem for path in (ROOT / "helpers").glob("*.py")} == {*rooms, "__init__"}
     for place, room in enumerate(rooms):
         text = (ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")

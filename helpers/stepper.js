@@ -1,0 +1,163 @@
+// The backward stepper. Python holds the gradients; the page shows those of the node where the step stands.
+
+const SVG = "http://www.w3.org/2000/svg";
+const ROW = 40, BOX = 29, LETTER = 6.3; // pixels
+const COLOURS = { positive: [213, 94, 0], negative: [0, 114, 178] };
+
+function shape(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// The graph, drawn once; `mark` shows how far the gradients have come.
+class Graph {
+  constructor(nodes, edges, visit) {
+    const points = [...nodes.map(({ place }) => place), ...edges.flatMap(([, , route]) => route)];
+    this.columns = this.#columns(nodes, points.map(([x]) => x));
+    this.edges = edges.map(([from, , route]) => [from, this.#edge(route)]);
+    this.boxes = nodes.map((one, number) => this.#box(one, () => visit(number)));
+    const [last] = [...this.columns.values()].slice(-1), width = last.middle + last.wide / 2 + 4;
+    const height = ROW * (1 + Math.max(...points.map(([, y]) => y)));
+    this.svg = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img" });
+    this.svg.append(...this.edges.map(([, line]) => line), ...this.boxes);
+    this.element = node("div", { class: "graph-scroll", tabindex: 0, "aria-label": "The graph" }, this.svg);
+    this.nodes = nodes;
+  }
+
+  // Each column is as wide as its longest words; one that only edges pass is narrow.
+  #columns(nodes, used) {
+    const letters = (column) => nodes.filter(({ place }) => place[0] === column).flatMap(({ words }) => words.map((word) => word.length));
+    let left = 4;
+    return new Map([...new Set(used)].sort((a, b) => a - b).map((column) => {
+      const wide = Math.max(0, ...letters(column)) * LETTER + 14, middle = left + wide / 2;
+      left += wide + 14;
+      return [column, { wide, middle }];
+    }));
+  }
+
+  #at([column, row]) {
+    return [this.columns.get(column).middle, (row + 0.5) * ROW];
+  }
+
+  #edge(route) {
+    const half = BOX / 2, last = route.length - 1;
+    const path = route.map((point, i) => {
+      const [x, y] = this.#at(point);
+      return `${i ? "L" : "M"}${x} ${y + (i === 0 ? half : i === last ? -half - 4 : 0)}`;
+    });
+    const [x, y] = this.#at(route[last]), tip = y - half;
+    return shape("path", { d: `${path.join("")}M${x - 3} ${tip - 5}L${x} ${tip}L${x + 3} ${tip - 5}Z`, class: "graph-edge" });
+  }
+
+  #box({ words, place, leaf }, visit) {
+    const [x, y] = this.#at(place);
+    const { wide } = this.columns.get(place[0]);
+    const size = { x: x - wide / 2, y: y - BOX / 2, width: wide, height: BOX, rx: leaf ? 0 : 6 };
+    const text = words.map((word, i) => shape("text", { x, y: y - 2 + 12 * i }, word));
+    const box = shape("g", { class: "graph-node" }, shape("rect", size), ...text);
+    box.addEventListener("click", visit);
+    return box;
+  }
+
+  mark(step) {
+    const kind = (number) => (number === step ? "current" : number < step ? "done" : "waiting");
+    this.boxes.forEach((box, number) => this.#name(box, `graph-node ${this.nodes[number].leaf ? "leaf " : ""}${kind(number)}`));
+    this.edges.forEach(([from, line]) => this.#name(line, `graph-edge ${kind(from)}`));
+    this.svg.setAttribute("aria-label", `A graph of ${this.nodes.length} nodes. ${this.nodes[step].says}`);
+    const [, y] = this.#at(this.nodes[step].place), room = this.element.clientHeight;
+    if (y - ROW < this.element.scrollTop || y + ROW > this.element.scrollTop + room) this.element.scrollTop = y - room / 2;
+  }
+
+  #name(element, name) {
+    if (element.getAttribute("class") !== name) element.setAttribute("class", name);
+  }
+}
+
+// 256 colours, from the largest negative to the largest positive number, by way of the page's own paper.
+function palette(el) {
+  const [red, green, blue] = getComputedStyle(el).backgroundColor.match(/\d+/g) ?? [255, 255, 255]; // not yet in the page
+  const paper = [red, green, blue].map(Number);
+  const mix = (hue, share) => paper.map((part, i) => part + (hue[i] - part) * share);
+  return Array.from({ length: 256 }, (_, i) => mix(i < 128 ? COLOURS.negative : COLOURS.positive, Math.abs(i - 128) / 127));
+}
+
+// A gradient in words and, where it has one, as a picture.
+class Piece {
+  constructor(pictures, bytes) {
+    this.name = node("strong");
+    this.says = node("span");
+    this.canvas = node("canvas", { "aria-hidden": "true", class: "heat" });
+    this.element = node("div", { class: "piece" }, node("p", {}, this.name, " ", this.says), this.canvas);
+    this.starts = pictures.map(() => 0);
+    pictures.forEach(([rows, columns], i) => { this.starts[i + 1] = this.starts[i] + rows * columns; });
+    Object.assign(this, { pictures, bytes });
+  }
+
+  show(piece, colours) {
+    this.element.hidden = !piece;
+    if (!piece) return;
+    write(this.name, piece.name);
+    write(this.says, piece.says);
+    this.canvas.hidden = piece.picture < 0;
+    if (piece.picture >= 0) this.#paint(piece.picture, colours);
+  }
+
+  #paint(picture, colours) {
+    const [rows, columns] = this.pictures[picture], start = this.starts[picture];
+    const cell = Math.min(Math.max(1, Math.floor(Math.min(260 / columns, 120 / rows))), 16);
+    Object.assign(this.canvas, { width: columns, height: rows });
+    this.canvas.style.width = `${columns * cell}px`;
+    const context = this.canvas.getContext("2d"), image = context.createImageData(columns, rows);
+    for (let i = 0; i < rows * columns; i++) {
+      const value = (this.bytes[start + i] << 24) >> 24; // a signed byte
+      if (value === -128) continue; // between tiles
+      image.data.set(colours[value + 128], 4 * i);
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+  }
+}
+
+// The `.grad` of each leaf, before and after the step that reaches it.
+function gradTable(leaves) {
+  const cells = leaves.map(() => node("td"));
+  const rows = leaves.map(([, name, shape_], i) => node("tr", {}, node("th", { scope: "row" }, name), node("td", {}, shape_), cells[i]));
+  const head = node("tr", {}, ...["leaf", "shape", ".grad, its norm"].map((text) => node("th", { scope: "col" }, text)));
+  const table = node("table", { class: "trace" }, node("thead", {}, head), node("tbody", {}, ...rows));
+  const mark = (step) => leaves.forEach(([number, , , before, after], i) => {
+    write(cells[i], step >= number ? after : before);
+    rows[i].className = step === number ? "filled" : "";
+  });
+  return { element: node("div", { class: "grad-scroll" }, table), mark };
+}
+
+function render({ model, el }) {
+  const nodes = model.get("nodes"), pictures = model.get("pictures"), last = nodes.length - 1;
+  const bytes = Uint8Array.from(atob(model.get("pixels")), (letter) => letter.charCodeAt(0));
+  const graph = new Graph(nodes, model.get("edges"), (step) => { model.set("step", step); model.save_changes(); });
+  const most = (part) => Math.max(1, ...nodes.map((one) => one[part].length));
+  const [arriving, leaving] = ["arriving", "leaving"].map((part) => Array.from({ length: most(part) }, () => new Piece(pictures, bytes)));
+  const status = node("p", { role: "status", class: "bench-status" }), rule = node("p"), saved = node("p", { class: "saved" });
+  const passes = node("p"), table = gradTable(model.get("leaves"));
+  const says = node("div", { class: "stepper-says" }, status, rule, saved, ...arriving.map((piece) => piece.element), passes,
+    ...leaving.map((piece) => piece.element));
+  el.append(node("div", { class: "stepper" }, graph.element, says, table.element));
+
+  function draw() {
+    const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step], colours = palette(el);
+    graph.mark(step);
+    write(status, one.says);
+    write(rule, one.rule);
+    write(saved, one.saved && `Saved for this in forward: ${one.saved}.`);
+    write(passes, one.leaf ? "" : "It passes on:");
+    arriving.forEach((piece, i) => piece.show(one.arriving[i], colours));
+    leaving.forEach((piece, i) => piece.show(one.leaving[i], colours));
+    table.mark(step);
+  }
+
+  return live(model, el, ["step"], draw, () => draw());
+}
+
+export default { render };

@@ -1,0 +1,232 @@
+"""The backward stepper: a slider walks a backward pass, node by node, and shows the gradients that come and go.
+
+The gradients are those of one real pass, caught with hooks; the browser only draws them, with or without a kernel.
+"""
+
+import base64
+from math import ceil, sqrt
+
+import anywidget
+import torch
+import torch.nn.functional as F
+from torch import nn
+from traitlets import Int, List, Unicode
+
+from helpers import autograd, figures
+from helpers.arithmetic import check_whole
+from helpers.explorer import STYLE, Bench, controls, player, script, slider
+
+TIP = "Which node of the graph, in the order in which backward reaches them"
+LARGEST_PICTURE = 70_000  # numbers
+NO_COLOUR = -128  # between the tiles of a picture
+FEW = 12  # numbers that are shown as they are
+RULES = {
+    autograd.LEAF: "A leaf: what arrives is added to its .grad.",
+    "AddBackward0": "A sum: each input gets what arrives.",
+    "AddmmBackward0": "A dense layer: the bias gets what arrives, added up over the batch; input and weight get it "
+    "multiplied with each other.",
+    "CloneBackward0": "A copy: what arrives passes.",
+    "ConvolutionBackward0": "A convolution: the bias gets the sum of each map; each weight the sum, over all windows, "
+    "of what arrives times the pixel it met; the input gets the weights' shares of all windows.",
+    "DivBackward0": "A quotient: what is divided gets what arrives, divided by the same.",
+    "LogSoftmaxBackward0": "log_softmax: what arrives, less each probability times the sum of what arrives.",
+    "MaxPool2DWithIndicesBackward0": "Max pooling: each number goes to the pixel that won its window, others get 0.",
+    "MeanBackward0": "A mean: each number gets what arrives, divided by how many there are.",
+    "MmBackward0": "A matrix product: each factor gets what arrives times the other.",
+    "MseLossBackward0": "Mean squared error: each output gets 2 · (output − target) / n, times what arrives.",
+    "MulBackward0": "A product: each factor gets what arrives times the other factor.",
+    "NegBackward0": "A change of sign: what arrives passes with the other sign.",
+    "NllLossBackward0": "The right class's output gets −1 / n, times what arrives; the other classes get 0.",
+    "PowBackward0": "A power: what arrives times exponent · input^(exponent − 1).",
+    "ReluBackward0": "ReLU: what arrives passes where its output was positive, elsewhere it becomes 0.",
+    "SubBackward0": "A difference: the first input gets what arrives, the second gets it with the other sign.",
+    "SumBackward0": "A sum over all: each number gets what arrives.",
+    "TBackward0": "A table turned over: what arrives is turned back.",
+    "ViewBackward0": "Another shape: what arrives goes back into the shape from before.",
+}
+
+
+class StepperView(anywidget.AnyWidget):
+    """What the browser draws; apart from `step` nothing of it changes."""
+
+    _esm = script("stepper")
+    _css = STYLE
+    nodes = List().tag(sync=True)
+    edges = List().tag(sync=True)
+    leaves = List().tag(sync=True)
+    pictures = List().tag(sync=True)
+    pixels = Unicode().tag(sync=True)
+    step = Int(0).tag(sync=True)
+
+
+class StepperBench(Bench):
+    """The widget of a stepper: a slider, the graph, and what comes and goes at the node where it stands."""
+
+    def __init__(self, found: autograd.Record, step: int) -> None:
+        self._found = found
+        places, routes = autograd.layout(found.graph)
+        album = _Album()
+        nodes = [_node(found, number, place, album) for number, place in sorted(places.items())]
+        edges = [[*edge, [list(point) for point in route]] for edge, route in routes.items()]
+        leaves = [_leaf(found, number) for number in found.before]
+        self._view = StepperView(nodes=nodes, edges=edges, leaves=leaves, pictures=album.sizes, pixels=album.text())
+        play = player("Let the gradients flow")
+        play.max = last = len(nodes) - 1
+        self._linked = {"step": [slider("step", 0, last, TIP), play]}
+        links = [(control, "value", "step") for control in self._linked["step"]]
+        super().__init__([controls(self._view, links), self._view])
+        self.step = step
+
+    @property
+    def step(self) -> int:
+        """The number of the node."""
+        return self._view.step
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self._put("step", value)
+
+    def _told(self) -> dict[str, object]:
+        return {"step": self.step}
+
+    def _settable(self) -> list[str]:
+        return ["step"]
+
+    def _still(self) -> figures.Picture:
+        return self._found.graph.picture(self.step, self._view.nodes[self.step]["says"])
+
+
+class BackwardStepper:
+    """One backward pass through the graph of a tensor, to be walked node by node.
+
+    `BackwardStepper(loss, net)`, `BackwardStepper(out, net, gradient=g)`, `BackwardStepper(z, a=a, b=b)`: see
+    `autograd.record`. No `.grad` changes, and the graph stays for a backward() of your own. `stepper.step = 3` moves
+    the slider too; `stepper.record` holds the gradients. The widget is made when the stepper is first shown.
+    """
+
+    def __init__(
+        self,
+        tensor: torch.Tensor,
+        model: nn.Module | None = None,
+        gradient: torch.Tensor | None = None,
+        **names: torch.Tensor,
+    ) -> None:
+        self.record = autograd.record(tensor, model, gradient, **names)
+        self._bench: StepperBench | None = None
+        self._step = 0
+
+    @property
+    def step(self) -> int:
+        """The number of the node, in the order in which backward reaches them."""
+        return self._bench.step if self._bench else self._step
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self._step = check_whole("step", value, 0, len(self.record.graph) - 1)
+        if self._bench:
+            self._bench.step = self._step
+
+    def __repr__(self) -> str:
+        operation, where = autograd.label(self.record.graph, self.step)
+        return f"BackwardStepper at step {self.step} of {len(self.record.graph) - 1}: {operation} {where}"
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict] | dict:
+        if len(self.record.graph) > autograd.MOST_DRAWN:
+            return {"text/plain": f"{self!r}. The graph is too large to draw; stepper.record holds its gradients."}
+        self._bench = self._bench or StepperBench(self.record, self._step)
+        data, metadata = self._bench._repr_mimebundle_(**kwargs)
+        return data | {"text/plain": repr(self)}, metadata
+
+
+def _node(found: autograd.Record, number: int, place: autograd.Place, album: "_Album") -> dict:
+    """Return all that the browser shows of one node."""
+    node, words = found.graph.nodes[number], autograd.label(found.graph, number)
+    arriving = [
+        album.piece(f"arrives{_which(found.arriving[number], i)}", x) for i, x in enumerate(found.arriving[number])
+    ]
+    leaving = [
+        album.piece(f"to {other} {autograd.label(found.graph, other)[0]}", gradient)
+        for other, gradient in zip(node["next"], found.leaving.get(number, []), strict=bool(node["next"]))
+        if other is not None
+    ]
+    says = f"Step {number} of {len(found.graph) - 1}: {' '.join(words)}."
+    return {
+        "words": [f"{number}  {words[0]}", words[1]],
+        "leaf": node["leaf"],
+        "place": list(place),
+        "says": says,
+        "rule": RULES.get(node["operation"], ""),
+        "saved": ", ".join(
+            f"{name} {shape if isinstance(shape, str) else autograd.size(shape)}"
+            for name, shape in node["saved"].items()
+        ),
+        "arriving": arriving,
+        "leaving": leaving,
+    }
+
+
+def _which(gradients: list, place: int) -> str:
+    return f" for output {place}" if len(gradients) > 1 else ""
+
+
+def _leaf(found: autograd.Record, number: int) -> list:
+    """Return a leaf's node, its name, its shape, and its `.grad` before and after, by their norms."""
+    before, arrived = found.before[number], found.arriving[number][0]
+    after = before if arrived is None else arrived if before is None else before + arrived
+    return [number, *autograd.label(found.graph, number), *("None" if x is None else _norm(x) for x in (before, after))]
+
+
+def _norm(gradient: torch.Tensor) -> str:
+    return f"{float(gradient.double().norm()):.4g}"
+
+
+class _Album:
+    """Pictures of gradients, one byte for a number, each gradient that is met again only once."""
+
+    def __init__(self) -> None:
+        self.sizes: list[list[int]] = []
+        self._bytes: list[bytes] = []
+
+    def text(self) -> str:
+        """Return all bytes as base64, which survives in exported pages."""
+        return base64.b64encode(b"".join(self._bytes)).decode()
+
+    def piece(self, name: str, gradient: torch.Tensor | None) -> dict:
+        """Return what is said of a gradient, and the number of its picture, or −1 where it has none."""
+        if gradient is None:
+            return {"name": name, "says": "nothing", "picture": -1}
+        return {"name": name, "says": _says(gradient), "picture": self._picture(gradient)}
+
+    def _picture(self, gradient: torch.Tensor) -> int:
+        if not 1 < gradient.numel() <= LARGEST_PICTURE:
+            return -1
+        board = _board(gradient.double())
+        self.sizes.append(list(board.shape))
+        self._bytes.append(board.numpy().tobytes())
+        return len(self.sizes) - 1
+
+
+def _says(gradient: torch.Tensor) -> str:
+    """Say shape, norm, zeros and range of a gradient, or its numbers where they are few."""
+    numbers = gradient.double().flatten()
+    head = f"{autograd.size(tuple(gradient.shape))}, norm {_norm(gradient)}"
+    if len(numbers) <= FEW:
+        return f"{head}: {'  '.join(f'{value:.4g}' for value in numbers.tolist())}"
+    zeros = int((numbers == 0).sum())
+    nought = f"{zeros:,} of {len(numbers):,} numbers are 0" if zeros else f"{len(numbers):,} numbers, none is 0"
+    return f"{head}; {nought}, from {numbers.min():.2g} to {numbers.max():.2g}"
+
+
+def _board(gradient: torch.Tensor) -> torch.Tensor:
+    """Return H×W int8, −127 … 127 for the largest of either sign: the last two axes as tiles, with lines between."""
+    tiles = gradient.nan_to_num(0, 0, 0)
+    scaled = (127 * tiles / tiles.abs().max().clamp(min=1e-300)).round().to(torch.int8)
+    tiles = scaled.reshape(-1, *(1, *scaled.shape)[-2:])
+    columns = max(gradient.shape[:2]) if gradient.ndim == 4 and len(gradient) > 1 else ceil(sqrt(len(tiles)))
+    tiles = F.pad(tiles, (0, 1, 0, 1), value=NO_COLOUR)
+    missing = -len(tiles) % columns
+    tiles = F.pad(tiles, (0, 0, 0, 0, 0, missing), value=NO_COLOUR)
+    if gradient.ndim == 4 and columns > gradient.shape[1]:
+        tiles = tiles.unflatten(0, gradient.shape[:2]).transpose(0, 1).flatten(0, 1)
+    rows = tiles.unflatten(0, (-1, columns)).transpose(1, 2).flatten(2)
+    return rows.flatten(0, 1)[:-1, :-1].contiguous()
