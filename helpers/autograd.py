@@ -4,7 +4,6 @@ torch's own words on it: https://docs.pytorch.org/docs/stable/notes/autograd.htm
 """
 
 import gc
-import reprlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +18,11 @@ from helpers import figures
 from helpers.tracer import times
 
 LEAF = "AccumulateGrad"
-MOST_DRAWN = 400  # nodes: more than this is no picture any more
+MOST_NODES, MOST_COLUMNS = 400, 24  # more than this is no picture any more
+MOST_LINES = 60  # of text that a notebook shows of a graph that is too large to draw
+DEEPEST = 90  # letters of indenting: a line further down starts no further right
+DEFAULTS = {"alpha": 1, "beta": 1, "transposed": False, "reduction": 1}
+FREED, CHANGED = "backward through the graph a second time", "modified by an inplace operation"  # torch's words
 Shape = tuple[int, ...]
 
 
@@ -29,9 +32,10 @@ class Graph(nx.DiGraph):
     Nodes are numbered in the order in which backward reaches them, from 0, the operation that made the tensor. Each has
     `operation` (torch's name), `name` (of a parameter or of a tensor that was named, else ""), `layer` (the module
     whose parameters it uses, else ""), `leaf`, `shapes` (of the gradients that arrive, one for each output of the
-    operation), `saved` (shapes of the tensors kept for backward, by name; or "freed", or "changed in place") and `next`
-    (for each place of torch's `next_functions` the node's number, or None where no gradient is needed). Edges have
-    `places`, the places of `next_functions` that they stand for.
+    operation), `saved` (shapes of the tensors kept for backward, by name; or "freed", "changed in place" or "packed
+    away"), `usual` (whether its settings are torch's defaults) and `next` (for each place of torch's `next_functions`
+    the node's number, or None where no gradient is needed). Edges have `places`, the places of `next_functions` that
+    they stand for. Leaves that backward could reach at the same time may come in another order than in torch.
     """
 
     def __repr__(self) -> str:
@@ -40,14 +44,21 @@ class Graph(nx.DiGraph):
     __str__ = __repr__
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict] | dict:
-        if len(self) > MOST_DRAWN:
-            return {"text/plain": repr(self)}
+        if not self.is_drawable:
+            lines = str(self).splitlines()
+            more = f"… {len(lines) - MOST_LINES:,} more lines; print(…) shows them all."
+            return {"text/plain": "\n".join(lines[:MOST_LINES] + [more] * (len(lines) > MOST_LINES))}
         data, metadata = self.picture()._repr_mimebundle_()
         return data | {"text/plain": repr(self)}, metadata
 
+    @property
+    def is_drawable(self) -> bool:
+        """Whether a picture of the graph could be read."""
+        return len(self) <= MOST_NODES and len({column for column, _ in layout(self)[0].values()}) <= MOST_COLUMNS
+
     def picture(self, current: int | None = None, says: str = "") -> figures.Picture:
         """Draw the graph, the tensor at the top, one node marked; `picture().save("graph.svg")` keeps it sharp."""
-        if len(self) > MOST_DRAWN:
+        if not self.is_drawable:
             raise ValueError(f"The graph has {len(self):,} nodes, too many to draw; print it to read it as a text.")
         words = {number: label(self, number) for number in self}
         leaves = {number for number, leaf in self.nodes(data="leaf") if leaf}
@@ -61,7 +72,7 @@ def graph(tensor: torch.Tensor, model: nn.Module | None = None, **names: torch.T
     `graph(loss, net)`, `graph(z, a=a, b=b)`. The graph holds no tensor and keeps nothing alive. Raises ValueError
     where the tensor has no graph, or one of numbers that are not real.
     """
-    return _graph(_nodes(tensor), _names(model, names))
+    return _graph(_nodes(tensor), model, names)
 
 
 def _nodes(tensor: torch.Tensor) -> list[Node]:
@@ -69,23 +80,21 @@ def _nodes(tensor: torch.Tensor) -> list[Node]:
     way = nx.DiGraph()
     way.add_node(_root(tensor))
     waiting = [*way]
-    while waiting:
-        node = waiting.pop()
-        for after, _ in node.next_functions:
-            if after is not None:
-                waiting += [after] * (after not in way)
-                way.add_edge(node, after)
-    unreal = [m.dtype for node in way for m in node._input_metadata if m.dtype.is_complex]
-    if unreal:
-        raise ValueError(
-            f"The graph computes with complex numbers ({_kind(unreal[0])}); here it can only be shown for real ones."
-        )
-    return list(nx.lexicographical_topological_sort(way, key=lambda node: -node._sequence_nr()))
+    try:
+        while waiting:
+            node = waiting.pop()
+            for after, _ in node.next_functions:
+                if after is not None:
+                    waiting += [after] * (after not in way)
+                    way.add_edge(node, after)
+        return list(nx.lexicographical_topological_sort(way, key=lambda node: -node._sequence_nr()))
+    finally:
+        way.clear()  # it refers to itself, and would hold torch's nodes until Python tidies up
 
 
 def _root(tensor: torch.Tensor) -> Node:
     if not isinstance(tensor, torch.Tensor):
-        raise ValueError(f"Give a tensor that was computed, such as a loss, not {reprlib.repr(tensor)}.")
+        raise ValueError(f"Give a tensor that was computed, such as a loss, not {_a(tensor)}.")
     if tensor.grad_fn is not None:
         return tensor.grad_fn
     if not tensor.is_floating_point():
@@ -101,36 +110,54 @@ def _root(tensor: torch.Tensor) -> Node:
     )
 
 
+def _a(thing: object) -> str:
+    """Say of what type a thing is; its own repr could hold an address."""
+    return f"something of type {type(thing).__name__}"
+
+
 def _kind(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _names(model: nn.Module | None, names: dict[str, torch.Tensor]) -> dict[int, str]:
-    """Return names by the id of a leaf, or of the node of a tensor that was computed; what is shared has several."""
+def _names(nodes: list[Node], model: nn.Module | None, given: dict[str, torch.Tensor]) -> dict[Node, str]:
+    """Return names for nodes: of a leaf, or of what was computed there; a shared parameter has several."""
     if model is not None and not isinstance(model, nn.Module):
-        raise ValueError(f"model must be an nn.Module, not {reprlib.repr(model)}; name tensors by name, as in x=x.")
-    for name, tensor in names.items():
+        raise ValueError(f"model must be an nn.Module, not {_a(model)}; tensors get a name like this: x=x.")
+    parameters = dict(model.named_parameters(remove_duplicate=False)) if model is not None else {}
+    node_of = {id(node.variable): node for node in nodes if type(node).__name__ == LEAF}
+    found: dict[Node, dict[int, str]] = {}
+    for name, tensor in [*parameters.items(), *given.items()]:
         if not isinstance(tensor, torch.Tensor):
-            raise ValueError(f"{name} must be a tensor, not {reprlib.repr(tensor)}.")
-    parameters = model.named_parameters(remove_duplicate=False) if model is not None else []
-    found: dict[int, str] = {}
-    for name, tensor in [*parameters, *names.items()]:
-        key = id(tensor if tensor.grad_fn is None else tensor.grad_fn)
-        found[key] = f"{found[key]} = {name}" if key in found else name
-    return found
+            raise ValueError(f"{name} must be a tensor, not {_a(tensor)}.")
+        node = node_of.get(id(tensor), tensor.grad_fn)
+        if node in nodes:
+            outputs = found.setdefault(node, {})
+            outputs[tensor.output_nr] = " = ".join(filter(None, (outputs.get(tensor.output_nr), name)))
+        elif name in given:
+            raise ValueError(f"{name} is not in the graph: nothing was computed from it, or it requires no gradient.")
+    if parameters and not node_of.keys() & {id(tensor) for tensor in parameters.values()}:
+        raise ValueError("No parameter of the model is in the graph: the tensor was computed by another one.")
+    return {node: ", ".join(outputs.values()) for node, outputs in found.items()}
 
 
-def _graph(nodes: list[Node], names: dict[int, str]) -> Graph:
+def _graph(nodes: list[Node], model: nn.Module | None, given: dict[str, torch.Tensor]) -> Graph:
+    unreal = {_kind(m.dtype) for node in nodes for m in node._input_metadata if m.dtype.is_complex}
+    if unreal:
+        raise ValueError(
+            f"The graph computes with complex numbers ({unreal.pop()}); here it can only be shown for real ones."
+        )
+    names = _names(nodes, model, given)
     found, number_of = Graph(), {node: number for number, node in enumerate(nodes)}
     for number, node in enumerate(nodes):
         leaf = type(node).__name__ == LEAF
         found.add_node(
             number,
             operation=type(node).__name__,
-            name=names.get(id(node.variable if leaf else node), ""),
+            name=names.get(node, ""),
             leaf=leaf,
             shapes=tuple(tuple(output.shape) for output in node._input_metadata),
             saved={} if leaf else _saved(node),
+            usual=_usual(node),
             next=tuple(number_of.get(after) for after, _ in node.next_functions),
         )
     for number, after in found.nodes(data="next"):
@@ -143,21 +170,28 @@ def _graph(nodes: list[Node], names: dict[int, str]) -> Graph:
 
 
 def _saved(node: Node) -> dict[str, Shape | str]:
-    """Return the shapes of what an operation has saved for backward; reading what is freed or changed raises."""
+    """Return the shapes of what an operation has saved for backward, or in a word why it cannot be read."""
     found: dict[str, Shape | str] = {}
-    for attribute in dir(node):
-        if not attribute.startswith("_saved_") and attribute != "saved_tensors":
+    for raw in (attribute for attribute in dir(node) if attribute.startswith("_raw_saved_")):
+        name = raw.removeprefix("_raw_saved_") if raw != "_raw_saved_tensors" else "saved_tensors"
+        held = getattr(node, raw)
+        several = isinstance(held, tuple)
+        if any(one.unpack_hook is not None for one in (held if several else (held,))):
+            found[name] = "packed away"  # reading it would call what packed it, and could compute a network anew
             continue
-        name = attribute.removeprefix("_saved_")
         try:
-            value = getattr(node, attribute)
+            value = getattr(node, raw.removeprefix("_raw") if name != "saved_tensors" else name)
         except RuntimeError as error:
-            found[name] = "changed in place" if "inplace" in str(error) else "freed"
+            found[name] = "changed in place" if CHANGED in str(error) else "freed"
             continue
-        several = isinstance(value, tuple | list)
         tensors = {f"{name}[{i}]": one for i, one in enumerate(value)} if several else {name: value}
         found |= {name: tuple(one.shape) for name, one in tensors.items() if isinstance(one, torch.Tensor)}
     return found
+
+
+def _usual(node: Node) -> bool:
+    """Say whether an operation has torch's default settings, such as a mean over the batch and no factor."""
+    return all(getattr(node, f"_saved_{name}", usual) == usual for name, usual in DEFAULTS.items())
 
 
 def _layer(found: Graph, number: int) -> str:
@@ -198,7 +232,9 @@ def _tree(found: Graph) -> str:
             after = found.nodes[number]["next"]
             marks = [("├─", "│  ")] * (len(after) - 1) + [("└─", "   ")]
             below = zip(after, marks, count(), strict=False)
-            waiting += [(other, f"{rest}{a}[{place}] ", rest + b) for other, (a, b), place in [*below][::-1]]
+            waiting += [
+                (other, f"{rest}{a}[{place}] ", (rest + b)[:DEEPEST]) for other, (a, b), place in [*below][::-1]
+            ]
         seen.add(number)
     return "\n".join(lines)
 
@@ -244,7 +280,8 @@ class Record:
 
     `arriving[node]` are the gradients that came to a node, one for each of its outputs (None where nothing came);
     `leaving[node]` those that it passed on, one for each place of its `next_functions`; `before[leaf]` is the `.grad`
-    that a leaf had. For a leaf, `arriving` holds what backward() would add to its `.grad`.
+    that a leaf had. For a leaf, `arriving` holds what backward() would add to its `.grad`. What leaves one node and
+    what arrives at the next differ only where a hook of your own on the tensor between them changes it.
     """
 
     graph: Graph
@@ -265,11 +302,12 @@ def record(
 ) -> Record:
     """Send gradients once from a tensor to its leaves, as backward() does, and keep what each node gets and gives.
 
-    No `.grad` changes and the graph stays for a backward() of your own; your own hooks on tensors do run. `gradient` is
-    what backward() takes where the tensor is no scalar. Raises ValueError where it cannot be done.
+    No `.grad` changes and the graph stays for a backward() of your own. Your own hooks on tensors do run; those that
+    torch calls while it fills a `.grad` do not. `gradient` is what backward() takes where the tensor is no scalar.
+    Raises ValueError where it cannot be done.
     """
     nodes = _nodes(tensor)
-    found = Record(_graph(nodes, _names(model, names)))
+    found = Record(_graph(nodes, model, names))
     leaves = {number: node.variable for number, node in enumerate(nodes) if found.graph.nodes[number]["leaf"]}
     found.before = {number: _apart(leaf.grad) for number, leaf in leaves.items()}
     kept = _retaining(nodes)
@@ -282,7 +320,7 @@ def record(
                 tensor, [*leaves.values()], _start(tensor, gradient), retain_graph=True, allow_unused=True
             )
     except RuntimeError as error:
-        raise ValueError(_reason(error)) from None
+        raise ValueError(_reason(error)) from error
     finally:
         for one, grad in kept:
             one.grad = grad
@@ -314,13 +352,15 @@ def _apart(tensor: torch.Tensor | None) -> torch.Tensor | None:
 
 def _start(tensor: torch.Tensor, gradient: torch.Tensor | None) -> torch.Tensor | None:
     shape = tuple(tensor.shape)
+    if tensor.is_meta:
+        raise ValueError("A tensor on the meta device has a shape and no numbers, so there are no gradients to record.")
     if gradient is None and tensor.numel() != 1:
         raise ValueError(
             f"The tensor has the shape {size(shape)}, and backward starts from one number: give a loss, "
             f"or gradient=, a tensor of the shape {size(shape)}."
         )
     if gradient is not None and (not isinstance(gradient, torch.Tensor) or tuple(gradient.shape) != shape):
-        given = size(tuple(gradient.shape)) if isinstance(gradient, torch.Tensor) else reprlib.repr(gradient)
+        given = f"of {size(tuple(gradient.shape))}" if isinstance(gradient, torch.Tensor) else _a(gradient)
         raise ValueError(f"gradient must be a tensor of the shape {size(shape)}, not {given}.")
     return gradient
 
@@ -328,15 +368,15 @@ def _start(tensor: torch.Tensor, gradient: torch.Tensor | None) -> torch.Tensor 
 def _retaining(nodes: list[Node]) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
     """Return the tensors of the graph with retain_grad(), and their `.grad`, which even torch.autograd.grad changes."""
     # A node does not know its tensors, so all that Python knows are looked through.
-    tensors = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+    tensors = [one for one in gc.get_objects() if type(one) is torch.Tensor]
     here = {id(node) for node in nodes}
     return [(one, one.grad) for one in tensors if one.retains_grad and id(one.grad_fn) in here]
 
 
 def _reason(error: RuntimeError) -> str:
     text = str(error)
-    if "second time" in text:
+    if FREED in text:
         return "The graph is freed: backward() has been through it. Compute the tensor anew, or use retain_graph=True."
-    if "inplace" in text:
+    if CHANGED in text:
         return "A tensor that backward needs was changed in place after it was saved; change a copy of it instead."
     return f"The gradients could not be computed: {text.partition(chr(10))[0].rstrip('.')}."

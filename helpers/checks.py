@@ -6,6 +6,7 @@ A checker takes what the student made (a number, a tuple, a function), `None` wh
 import copy
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -45,7 +46,9 @@ def _verdict(examine: Callable, answer: object, praise: str) -> str:
     if answer is None or answer is ...:
         return "… Nothing to check yet: put your answer in place of None and run the cell again."
     try:
-        examine(answer)
+        # Whatever the student's code does to the seed, and to whether gradients are on, ends here.
+        with torch.random.fork_rng([]), torch.enable_grad():
+            examine(answer)
     except NotYet as hint:
         return f"✗ Not yet: {hint}"
     except Exception as error:  # whatever the student's own code does must not end in a traceback from here
@@ -61,7 +64,7 @@ def predict(guess: object, truth: object) -> None:
     if guess is None:
         print(f"No guess yet. It is {shown}.")
     elif isinstance(guess, str) and not isinstance(truth, str):
-        print(f"✗ You said the text {guess!r}; a number goes without quotes. It is {shown}.")
+        print(f"✗ You said the text {guess!r}; numbers, True and False go without quotes. It is {shown}.")
     elif said == came or _close(said, came):
         print(f"✓ You said {guess}, and it is {shown}.")
     else:
@@ -463,19 +466,18 @@ def repaired(answer: nn.Module) -> None:
         expect(sum(row.layer.startswith(kind) for row in found.rows) == 2, f"keep both layers of {kind}.")
 
 
-@exercise("what arrives, times the own slope, is passed on.")
+@exercise("what arrives, times the own gradient, is passed on.")
 def chain(answer: tuple) -> None:
     """Check the gradients of (a·b + c)² by a, b and c at a = 1, b = 4, c = −2."""
     values = [torch.tensor(value, requires_grad=True) for value in (1.0, 4.0, -2.0)]
     a, b, c = values
     ((a * b + c) ** 2).backward()
     given, right = _three_numbers(answer), [value.grad.item() for value in values]
-    expect(
-        given != [4, 1, 1], "those are the slopes of a·b + c; each has still to be multiplied by what arrives at it."
-    )
+    expect(given != [4, 1, 1], "those are the gradients of a·b + c; what arrives at it has still to be multiplied.")
     for name, said, truth in zip("abc", given, right, strict=True):
+        near = abs(said - truth) < 1e-4
         expect(
-            abs(said - truth) < 1e-4, f"by {name} it is not {said:g}; what arrives at a·b + c, and which slope is next?"
+            near, f"by {name} it is not {said:g}; what arrives at a·b + c, and how fast does that change with {name}?"
         )
 
 
@@ -527,10 +529,16 @@ def fitting_loss(answer: Callable) -> None:
         for n in (4, 1, 7)
     ]
     wrong = "the loss is another; does each prediction meet only its own target?"
-    _agrees(answer, lambda prediction, target: F.mse_loss(prediction[:, 0], target), cases, wrong)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        _agrees(answer, lambda prediction, target: F.mse_loss(prediction[:, 0], target), cases, wrong)
+    expect(not told, "the numbers are right, and torch still warns; are the shapes equal, for a single pair too?")
     prediction, target = torch.zeros(3, 1, requires_grad=True), torch.ones(3)
     loss = answer(prediction, target)
     expect(loss.requires_grad, "the loss has no graph; compute it from the prediction itself.")
+    (given,) = torch.autograd.grad(loss, prediction)
+    right = torch.full((3, 1), -2 / 3)
+    expect(torch.allclose(given, right), "the loss is right, and its gradient is not; was the prediction detached?")
 
 
 @exercise("a plain number, and nothing is kept.")
@@ -538,20 +546,21 @@ def mean_loss(answer: Callable) -> None:
     """Check a function of net, batches and criterion that returns the mean loss and keeps no graph."""
     expect(callable(answer), "the answer is a function of net, batches, criterion.")
     torch.manual_seed(0)
-    net = nn.Linear(3, 2)
-    batches = [(torch.randn(4, 3), torch.randn(4, 2)) for _ in range(3)]
-    graphs = []
-    net.register_forward_hook(lambda _module, _given, output: graphs.append(output.grad_fn is not None))
-    given = answer(net, batches, F.mse_loss)
-    expect(given is not None, "it returns None; is a return missing?")
-    kind = "a tensor with a graph" if getattr(given, "requires_grad", False) else "a tensor"
-    expect(not isinstance(given, torch.Tensor), f"it returns {kind}; make it a plain number with item().")
-    given = _number("what it returns", given)
-    right = sum(F.mse_loss(net(x), target).item() for x, target in batches) / 3
-    expect(abs(given - right) < 1e-5, f"it returns {given:.4f}, and the mean of the three losses is {right:.4f}.")
-    expect(
-        not any(graphs[:3]), "the number is right; the graphs are still made, and thrown away. Which block stops that?"
-    )
+    for many, criterion in ((3, F.mse_loss), (2, F.l1_loss)):
+        net, graphs = nn.Linear(3, 2), []
+        batches = [(torch.randn(4, 3), torch.randn(4, 2)) for _ in range(many)]
+        right = sum(criterion(net(x), target).item() for x, target in batches) / many
+        net.register_forward_hook(lambda _net, _x, output, graphs=graphs: graphs.append(output.grad_fn is not None))
+        given = answer(net, batches, criterion)
+        stays = torch.is_grad_enabled() and all(p.requires_grad for p in net.parameters())
+        expect(stays, "afterwards gradients are off for good; use a with block, which ends.")
+        expect(given is not None, "it returns None; is a return missing?")
+        kind = "a tensor with a graph" if getattr(given, "requires_grad", False) else "a tensor"
+        expect(not isinstance(given, torch.Tensor), f"it returns {kind}; make it a plain number with item().")
+        given = _number("what it returns", given)
+        near = abs(given - right) < 1e-5
+        expect(near, f"for {many} batches it returns {given:.4f}, and the mean of their losses is {right:.4f}.")
+        expect(not any(graphs), "the number is right, and the graphs are still made; which block stops that?")
 
 
 @exercise("first the velocity, then the parameter, as torch does.")
@@ -560,17 +569,21 @@ def momentum_step(answer: Callable) -> None:
     expect(callable(answer), "the answer is a function of parameters, velocities, lr, momentum.")
     starts = torch.tensor([1.0, -2.0]), torch.tensor([[0.5]])
     mine, its = ([start.clone().requires_grad_() for start in starts] for _ in range(2))
-    velocities, optimizer = [torch.zeros_like(start) for start in starts], torch.optim.SGD(its, lr=0.1, momentum=0.9)
-    for number in range(1, 4):
+    given, velocities = [*mine], [torch.zeros_like(start) for start in starts]
+    optimizer = torch.optim.SGD(its, momentum=0.8)
+    for number, lr in ((1, 0.05), (2, 0.1), (3, 0.02)):
+        optimizer.param_groups[0]["lr"] = lr
         for one, other in zip(mine, its, strict=True):
             one.grad, other.grad = torch.full_like(one, number), torch.full_like(one, number)
-        answer(mine, velocities, 0.1, 0.9)
+        answer(given, velocities, lr, 0.8)
         optimizer.step()
+        own = all(one is other and one.is_leaf for one, other in zip(given, mine, strict=True))
+        expect(own, "the list holds new tensors; change the parameters themselves, with -= under no_grad.")
+        expect(not torch.equal(mine[0], starts[0]), "nothing has moved; is the velocity changed first, and then used?")
         same = all(torch.allclose(one, other) for one, other in zip(mine, its, strict=True))
-        plain = number == 2 and torch.allclose(mine[0], starts[0] - 0.3)
+        plain = number == 2 and torch.allclose(mine[0], starts[0] - 0.05 - 0.2)
         expect(not plain, "after the second step it is SGD without momentum; does the velocity keep what it had?")
-        expect(same, f"after step {number} the parameters are not torch's; are both changed in place, velocity first?")
-        expect(all(one.is_leaf for one in mine), "the parameters are no leaves any more; change them under no_grad.")
+        expect(same, f"after step {number} the parameters are not torch's; are lr and momentum used where they belong?")
 
 
 @exercise("finite differences agree, and so does torch.")
@@ -582,7 +595,7 @@ def cube(answer: type) -> None:
     result = answer.apply(x)
     expect(torch.allclose(result, x**3), "forward does not give x³.")
     arriving = torch.tensor([1.0, 10.0, -2.0], dtype=torch.float64)
-    (given,) = torch.autograd.grad(result, x, arriving)
+    (given,) = torch.autograd.grad(result, x, arriving.clone())
     slopes = 3 * x.detach() ** 2
     expect(not torch.allclose(given, slopes), "backward gives 3·x²; what arrives has still to be multiplied.")
     expect(torch.allclose(given, arriving * slopes), "backward does not give what arrives times 3·x².")
@@ -593,20 +606,30 @@ def five_lines(answer: Callable) -> None:
     """Check a function train(net, x, target, steps, lr) that returns the losses, against a loop of ours."""
     expect(callable(answer), "the answer is a function of net, x, target, steps, lr.")
     torch.manual_seed(0)
-    net, x, target = nn.Linear(3, 2), torch.randn(4, 3), torch.randn(4, 2)
-    mine, its = copy.deepcopy(net), copy.deepcopy(net)
-    given, right, optimizer = answer(mine, x, target, 5, 0.1), [], torch.optim.SGD(its.parameters(), lr=0.1)
-    for _ in range(5):
+    for steps, lr in ((5, 0.1), (3, 0.02)):
+        net, x, target = nn.Linear(3, 2), torch.randn(4, 3), torch.randn(4, 2)
+        mine, its = copy.deepcopy(net), copy.deepcopy(net)
+        given, right = answer(mine, x, target, steps, lr), _losses(its, x, target, steps, lr)
+        expect(isinstance(given, list | tuple), "give back the losses as a list, with return.")
+        expect(not any(isinstance(one, torch.Tensor) for one in given), "the losses are tensors; keep loss.item().")
+        given = [_number(f"loss {place}", one) for place, one in enumerate(given, 1)]
+        expect(len(given) == steps, f"for {steps} steps it returns {len(given)} losses.")
+        moved = not torch.equal(mine.weight, net.weight)
+        expect(
+            moved, "net has not changed; make the optimizer of its parameters, and clear before backward, not after."
+        )
+        first, second, *later = (math.isclose(*pair, rel_tol=1e-3) for pair in zip(given, right, strict=True))
+        expect(first, "the first loss is another; is it the mean squared error before the first step?")
+        expect(second, "the second loss is another; is it one step of plain SGD with the lr that is given?")
+        expect(all(later), "two losses are right and a later one is not; is .grad cleared at each step?")
+
+
+def _losses(net: nn.Module, x: torch.Tensor, target: torch.Tensor, steps: int, lr: float) -> list[float]:
+    optimizer, losses = torch.optim.SGD(net.parameters(), lr=lr), []
+    for _ in range(steps):
         optimizer.zero_grad()
-        loss = F.mse_loss(its(x), target)
+        loss = F.mse_loss(net(x), target)
         loss.backward()
         optimizer.step()
-        right.append(loss.item())
-    expect(isinstance(given, list | tuple), "give back the losses as a list, with return.")
-    expect(not any(isinstance(one, torch.Tensor) for one in given), "the losses hold their graphs; keep loss.item().")
-    expect(len(given) == 5, f"for 5 steps it returns {len(given)} losses.")
-    expect(abs(given[0] - right[0]) < 1e-5, "the first loss is another; is it the MSE before the first step?")
-    still = torch.equal(mine.weight, net.weight)
-    expect(not still, "the network has not changed; are backward and step called?")
-    agree = all(math.isclose(one, other, rel_tol=1e-4) for one, other in zip(given, right, strict=True))
-    expect(agree, "the first step is right and a later one is not; is .grad cleared at each step?")
+        losses.append(loss.item())
+    return losses

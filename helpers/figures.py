@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from itertools import product
+from pathlib import Path
 
 import torch
 from matplotlib import rc_context
@@ -31,9 +32,13 @@ class Picture:
         self.png = small.getvalue()
 
     def save(self, path: str) -> None:
-        """Keep the drawing in a file, as .svg sharp at any size, or as .png or .pdf."""
+        """Keep the drawing in a file: .svg and .pdf stay sharp at any size, .png does not."""
+        undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+        kind = Path(path).suffix.lower()
+        if kind not in undated:
+            raise ValueError(f"A picture is saved as .svg, .pdf or .png, not as {kind or 'a file without an ending'}.")
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "the same each time"}):
-            self._figure.savefig(path, bbox_inches="tight", metadata={"Title": self.alt})
+            self._figure.savefig(path, bbox_inches="tight", metadata={"Title": self.alt} | undated[kind])
 
     def __repr__(self) -> str:
         return self.alt
@@ -110,12 +115,11 @@ def graph(
     axis = figure.add_axes((0, 0, 1, 1), xlim=(left - 0.5, max(columns) + 0.5), ylim=(max(rows) + 0.5, -0.5))
     axis.axis("off")
     for route in routes.values():
-        (_, first), *_, (_, last) = route
-        path = [(x, y + 0.3 * (y == first) - 0.3 * (y == last)) for x, y in route]
-        axis.plot(*zip(*path[:-1], strict=True), color="0.45", lw=1, solid_joinstyle="round")
-        axis.annotate(
-            "", path[-1], path[-2], arrowprops={"arrowstyle": "-|>", "color": "0.45", "shrinkA": 0, "shrinkB": 0}
-        )
+        (x, y), *_, (end, last) = route
+        path = [(x, y + 0.3), *route[1:-1], (end, last - 0.44)]  # from below one box to just above the other
+        axis.plot(*zip(*path, strict=True), color="0.45", lw=1, solid_joinstyle="round")
+        arrow = {"arrowstyle": "-|>", "color": "0.45", "shrinkA": 0, "shrinkB": 0}
+        axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
     for number, (column, row) in places.items():
         leaf = number in leaves
         box = {"boxstyle": "square" if leaf else "round", "facecolor": "#fdeedd" if leaf else "#e3f1fa"}

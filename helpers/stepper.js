@@ -75,12 +75,16 @@ class Graph {
   }
 }
 
-// 256 colours, from the largest negative to the largest positive number, by way of the page's own paper.
+// A colour for each byte, as one number (alpha, blue, green, red): nothing between tiles (0), then from the largest
+// negative (2) to the largest positive number (254) by way of the page's own paper (128), and grey for what is no number.
 function palette(el) {
   const [red, green, blue] = getComputedStyle(el).backgroundColor.match(/\d+/g) ?? [255, 255, 255]; // not yet in the page
   const paper = [red, green, blue].map(Number);
-  const mix = (hue, share) => paper.map((part, i) => part + (hue[i] - part) * share);
-  return Array.from({ length: 256 }, (_, i) => mix(i < 128 ? COLOURS.negative : COLOURS.positive, Math.abs(i - 128) / 127));
+  return Uint32Array.from({ length: 256 }, (_, i) => {
+    const hue = i < 128 ? COLOURS.negative : COLOURS.positive, share = Math.min(Math.abs(i - 128) / 126, 1);
+    const [r, g, b] = i === 255 ? [128, 128, 128] : paper.map((part, k) => part + (hue[k] - part) * share);
+    return i && ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
 }
 
 // A gradient in words and, where it has one, as a picture.
@@ -110,12 +114,8 @@ class Piece {
     Object.assign(this.canvas, { width: columns, height: rows });
     this.canvas.style.width = `${columns * cell}px`;
     const context = this.canvas.getContext("2d"), image = context.createImageData(columns, rows);
-    for (let i = 0; i < rows * columns; i++) {
-      const value = (this.bytes[start + i] << 24) >> 24; // a signed byte
-      if (value === -128) continue; // between tiles
-      image.data.set(colours[value + 128], 4 * i);
-      image.data[4 * i + 3] = 255;
-    }
+    const pixels = new Uint32Array(image.data.buffer); // at once, as four bytes for each number take a frame
+    for (let i = 0; i < rows * columns; i++) pixels[i] = colours[(this.bytes[start + i] + 128) & 255]; // signed bytes
     context.putImageData(image, 0, 0);
   }
 }
@@ -124,7 +124,7 @@ class Piece {
 function gradTable(leaves) {
   const cells = leaves.map(() => node("td"));
   const rows = leaves.map(([, name, shape_], i) => node("tr", {}, node("th", { scope: "row" }, name), node("td", {}, shape_), cells[i]));
-  const head = node("tr", {}, ...["leaf", "shape", ".grad, its norm"].map((text) => node("th", { scope: "col" }, text)));
+  const head = node("tr", {}, ...["leaf", "shape", "norm of .grad"].map((text) => node("th", { scope: "col" }, text)));
   const table = node("table", { class: "trace" }, node("thead", {}, head), node("tbody", {}, ...rows));
   const mark = (step) => leaves.forEach(([number, , , before, after], i) => {
     write(cells[i], step >= number ? after : before);

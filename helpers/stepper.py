@@ -18,28 +18,32 @@ from helpers.explorer import STYLE, Bench, controls, player, script, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
-NO_COLOUR = -128  # between the tiles of a picture
+LONGEST = 1024  # cells along a side of a picture
+NO_COLOUR, NOT_FINITE, FULL = -128, 127, 126  # between the tiles of a picture; nan or inf; the largest number
 FEW = 12  # numbers that are shown as they are
-RULES = {
-    autograd.LEAF: "A leaf: what arrives is added to its .grad.",
-    "AddBackward0": "A sum: each input gets what arrives.",
-    "AddmmBackward0": "A dense layer: the bias gets what arrives, added up over the batch; input and weight get it "
-    "multiplied with each other.",
+RULES = {  # where an operation has torch's default settings
+    autograd.LEAF: "A leaf: backward would add what arrives to its .grad.",
+    "AddBackward0": "A sum: each input gets what arrives, added up where it was broadcast.",
+    "AddmmBackward0": "A dense layer: the bias gets what arrives, added up over the batch; the input gets it times the "
+    "weight; the weight gets the input times it.",
     "CloneBackward0": "A copy: what arrives passes.",
     "ConvolutionBackward0": "A convolution: the bias gets the sum of each map; each weight the sum, over all windows, "
-    "of what arrives times the pixel it met; the input gets the weights' shares of all windows.",
-    "DivBackward0": "A quotient: what is divided gets what arrives, divided by the same.",
+    "of what arrives times the number it met; the input gets the weights' shares of all windows.",
+    "DivBackward0": "A quotient a / b: a gets what arrives / b, and b gets −a / b² times it; added up where broadcast.",
     "LogSoftmaxBackward0": "log_softmax: what arrives, less each probability times the sum of what arrives.",
-    "MaxPool2DWithIndicesBackward0": "Max pooling: each number goes to the pixel that won its window, others get 0.",
+    "MaxPool2DWithIndicesBackward0": "Max pooling: each number goes to the pixel that won its window; where windows "
+    "overlap they add up; the others get 0.",
     "MeanBackward0": "A mean: each number gets what arrives, divided by how many there are.",
-    "MmBackward0": "A matrix product: each factor gets what arrives times the other.",
+    "MmBackward0": "A matrix product: each factor gets what arrives times the other, turned over.",
     "MseLossBackward0": "Mean squared error: each output gets 2 · (output − target) / n, times what arrives.",
-    "MulBackward0": "A product: each factor gets what arrives times the other factor.",
+    "MulBackward0": "A product: each factor gets what arrives times the other factor, added up where it was broadcast.",
     "NegBackward0": "A change of sign: what arrives passes with the other sign.",
-    "NllLossBackward0": "The right class's output gets −1 / n, times what arrives; the other classes get 0.",
+    "NllLossBackward0": "The right class's output gets −1 / n (with class weights: minus its share) times "
+    "what arrives; the others get 0.",
     "PowBackward0": "A power: what arrives times exponent · input^(exponent − 1).",
     "ReluBackward0": "ReLU: what arrives passes where its output was positive, elsewhere it becomes 0.",
-    "SubBackward0": "A difference: the first input gets what arrives, the second gets it with the other sign.",
+    "SubBackward0": "A difference: the first input gets what arrives, the second gets it with the other sign; added up "
+    "where it was broadcast.",
     "SumBackward0": "A sum over all: each number gets what arrives.",
     "TBackward0": "A table turned over: what arrives is turned back.",
     "ViewBackward0": "Another shape: what arrives goes back into the shape from before.",
@@ -63,7 +67,7 @@ class StepperBench(Bench):
     """The widget of a stepper: a slider, the graph, and what comes and goes at the node where it stands."""
 
     def __init__(self, found: autograd.Record, step: int) -> None:
-        self._found = found
+        self._graph = found.graph  # and not the record: shown widgets live on, and its tensors need not
         places, routes = autograd.layout(found.graph)
         album = _Album()
         nodes = [_node(found, number, place, album) for number, place in sorted(places.items())]
@@ -93,15 +97,16 @@ class StepperBench(Bench):
         return ["step"]
 
     def _still(self) -> figures.Picture:
-        return self._found.graph.picture(self.step, self._view.nodes[self.step]["says"])
+        return self._graph.picture(self.step, self._view.nodes[self.step]["says"])
 
 
 class BackwardStepper:
     """One backward pass through the graph of a tensor, to be walked node by node.
 
     `BackwardStepper(loss, net)`, `BackwardStepper(out, net, gradient=g)`, `BackwardStepper(z, a=a, b=b)`: see
-    `autograd.record`. No `.grad` changes, and the graph stays for a backward() of your own. `stepper.step = 3` moves
-    the slider too; `stepper.record` holds the gradients. The widget is made when the stepper is first shown.
+    `autograd.record`. No `.grad` changes, your own hooks on tensors run, and the graph stays for a backward() of your
+    own. `stepper.step = 3` moves the slider too; `stepper.record` holds the gradients. The widget is made when the
+    stepper is first shown.
     """
 
     def __init__(
@@ -131,7 +136,7 @@ class BackwardStepper:
         return f"BackwardStepper at step {self.step} of {len(self.record.graph) - 1}: {operation} {where}"
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict] | dict:
-        if len(self.record.graph) > autograd.MOST_DRAWN:
+        if not self.record.graph.is_drawable:
             return {"text/plain": f"{self!r}. The graph is too large to draw; stepper.record holds its gradients."}
         self._bench = self._bench or StepperBench(self.record, self._step)
         data, metadata = self._bench._repr_mimebundle_(**kwargs)
@@ -155,7 +160,7 @@ def _node(found: autograd.Record, number: int, place: autograd.Place, album: "_A
         "leaf": node["leaf"],
         "place": list(place),
         "says": says,
-        "rule": RULES.get(node["operation"], ""),
+        "rule": RULES.get(node["operation"], "") if node["usual"] else "",
         "saved": ", ".join(
             f"{name} {shape if isinstance(shape, str) else autograd.size(shape)}"
             for name, shape in node["saved"].items()
@@ -177,19 +182,23 @@ def _leaf(found: autograd.Record, number: int) -> list:
 
 
 def _norm(gradient: torch.Tensor) -> str:
-    return f"{float(gradient.double().norm()):.4g}"
+    return f"{float(gradient.cpu().double().norm()):.4g}"
 
 
 class _Album:
-    """Pictures of gradients, one byte for a number, each gradient that is met again only once."""
+    """Pictures of gradients, one byte for a number; what looks the same is kept once."""
 
     def __init__(self) -> None:
-        self.sizes: list[list[int]] = []
-        self._bytes: list[bytes] = []
+        self._boards: dict[tuple, bytes] = {}  # by size and bytes, in order
+
+    @property
+    def sizes(self) -> list[list[int]]:
+        """Rows and columns of each picture."""
+        return [list(size) for size, _ in self._boards]
 
     def text(self) -> str:
         """Return all bytes as base64, which survives in exported pages."""
-        return base64.b64encode(b"".join(self._bytes)).decode()
+        return base64.b64encode(b"".join(self._boards.values())).decode()
 
     def piece(self, name: str, gradient: torch.Tensor | None) -> dict:
         """Return what is said of a gradient, and the number of its picture, or −1 where it has none."""
@@ -200,27 +209,33 @@ class _Album:
     def _picture(self, gradient: torch.Tensor) -> int:
         if not 1 < gradient.numel() <= LARGEST_PICTURE:
             return -1
-        board = _board(gradient.double())
-        self.sizes.append(list(board.shape))
-        self._bytes.append(board.numpy().tobytes())
-        return len(self.sizes) - 1
+        board = _board(gradient.cpu().double())
+        if max(board.shape) > LONGEST:
+            return -1
+        key = tuple(board.shape), board.numpy().tobytes()
+        self._boards.setdefault(key, key[1])
+        return list(self._boards).index(key)
 
 
 def _says(gradient: torch.Tensor) -> str:
     """Say shape, norm, zeros and range of a gradient, or its numbers where they are few."""
-    numbers = gradient.double().flatten()
+    numbers = gradient.cpu().double().flatten()
     head = f"{autograd.size(tuple(gradient.shape))}, norm {_norm(gradient)}"
     if len(numbers) <= FEW:
         return f"{head}: {'  '.join(f'{value:.4g}' for value in numbers.tolist())}"
-    zeros = int((numbers == 0).sum())
-    nought = f"{zeros:,} of {len(numbers):,} numbers are 0" if zeros else f"{len(numbers):,} numbers, none is 0"
-    return f"{head}; {nought}, from {numbers.min():.2g} to {numbers.max():.2g}"
+    finite, count = numbers[numbers.isfinite()], f"{len(numbers):,} numbers"
+    zeros, odd = int((numbers == 0).sum()), len(numbers) - len(finite)
+    told = [f"{zeros:,} of {count} are 0" if zeros else f"{count}, none is 0"]
+    told += [f"{odd:,} are not finite"] * (odd > 0)
+    told += [f"from {finite.min():.2g} to {finite.max():.2g}"] * (len(finite) > 0)
+    return f"{head}; {', '.join(told)}"
 
 
 def _board(gradient: torch.Tensor) -> torch.Tensor:
-    """Return H×W int8, −127 … 127 for the largest of either sign: the last two axes as tiles, with lines between."""
-    tiles = gradient.nan_to_num(0, 0, 0)
-    scaled = (127 * tiles / tiles.abs().max().clamp(min=1e-300)).round().to(torch.int8)
+    """Return H×W int8, −126 … 126 for the largest of either sign: the last two axes as tiles, with lines between."""
+    finite = gradient.nan_to_num(0, 0, 0)
+    scaled = (FULL * finite / finite.abs().max().clamp(min=1e-300)).round().to(torch.int8)
+    scaled[~gradient.isfinite()] = NOT_FINITE
     tiles = scaled.reshape(-1, *(1, *scaled.shape)[-2:])
     columns = max(gradient.shape[:2]) if gradient.ndim == 4 and len(gradient) > 1 else ceil(sqrt(len(tiles)))
     tiles = F.pad(tiles, (0, 1, 0, 1), value=NO_COLOUR)

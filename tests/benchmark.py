@@ -23,6 +23,15 @@ BENCH = "from helpers.explorer import ConvolutionBench\nConvolutionBench()"
 POOLING = "from helpers.explorer import PoolingBench\nPoolingBench(kernel_size=3, stride=2)"
 DROPOUT = "from helpers.dropout import DropoutBench\nDropoutBench()"
 TRACER = "from helpers.composer import ShapeTracer\nShapeTracer()"
+STEPPER = """\
+import torch
+import torch.nn.functional as F
+from helpers.convnet import Net
+from helpers.stepper import BackwardStepper
+net = Net()
+stepper = BackwardStepper(F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10)), net)
+stepper.step = 13  # the largest pictures
+stepper"""
 INTERACT = """\
 import matplotlib.pyplot as plt
 import torch.nn.functional as F
@@ -81,12 +90,14 @@ def latency() -> None:
         "interact + matplotlib": (INTERACT, ".widget-interact .jp-OutputArea", SLIDERS),
         "pooling": (POOLING, ".bench", POOLING_SLIDERS),
         "dropout": (DROPOUT, ".bench", ["p", "draw"]),
+        "backward stepper": (STEPPER, ".bench", ["step"]),
         "shape tracer (kernel)": (TRACER, ".bench", ["side", "channels"]),
     }
     within = {
         "convolution in notebook 01": ("01_convolution_arithmetic", SLIDERS),
         "pooling in notebook 02": ("02_pooling", POOLING_SLIDERS),
         "tracer in notebook 03": ("03_building_a_convnet", ["side", "channels"]),
+        "stepper in notebook 04": ("04_inspecting_the_autograd_graph", ["step"]),
     }
     times = {}
     with lab.jupyterlab() as address, lab.chromium() as browser:

@@ -15,6 +15,16 @@ from helpers.explorer import PoolingBench
 bench = PoolingBench("random", input_size=7, kernel_size=3, stride=2)
 bench.step = 4
 bench""",
+    "stepper": """\
+import torch
+import torch.nn.functional as F
+from helpers.convnet import Net
+from helpers.stepper import BackwardStepper
+torch.manual_seed(0)
+net = Net()
+stepper = BackwardStepper(F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10)), net)
+stepper.step = 18
+stepper""",
     "tracer": "from helpers.composer import ShapeTracer\nShapeTracer(side=28)",
 }
 

@@ -48,7 +48,76 @@ BROKEN = nn.Sequential(
     *[nn.Flatten(), nn.Linear(16 * 5 * 5, 10), nn.Softmax(dim=1)],
 )
 
+
+def relu_node(loss):
+    return loss.grad_fn.next_functions[0][0].next_functions[1][0]
+
+
+def mean_of_losses(net, batches, criterion):
+    with torch.no_grad():
+        return sum(criterion(net(x), target).item() for x, target in batches) / len(batches)
+
+
+def momentum(parameters, velocities, lr, keep, first="velocity"):
+    with torch.no_grad():
+        for parameter, velocity in zip(parameters, velocities, strict=True):
+            if first == "parameter":
+                parameter.sub_(lr * velocity)
+            velocity.mul_(keep).add_(parameter.grad)
+            if first == "velocity":
+                parameter.sub_(lr * velocity)
+
+
+def new_parameters(parameters, velocities, lr, keep):
+    parameters[:] = [p.detach() - lr * p.grad for p in parameters]
+
+
+def power(exponent=3, backward=lambda x, arriving: 3 * x**2 * arriving):
+    def keep(ctx, x):
+        ctx.save_for_backward(x)
+        return x**exponent
+
+    parts = {"forward": keep, "backward": lambda ctx, arriving: backward(*ctx.saved_tensors, arriving)}
+    return type("Power", (torch.autograd.Function,), {name: staticmethod(part) for name, part in parts.items()})
+
+
+def train(net, x, target, steps, lr, clear=True, keep=lambda loss: loss.item(), how=torch.optim.SGD):
+    optimizer, losses = how(net.parameters(), lr=lr), []
+    for _ in range(steps):
+        if clear:
+            optimizer.zero_grad()
+        loss = nn.functional.mse_loss(net(x), target)
+        loss.backward()
+        optimizer.step()
+        losses.append(keep(loss))
+    return losses
+
+
+def no_step(net, x, target, steps, lr):
+    return [nn.functional.mse_loss(net(x), target).item() for _ in range(steps)]
+
+
+def switch_off(net, batches, criterion):
+    torch.set_grad_enabled(False)
+    return mean_of_losses(net, batches, criterion)
+
+
+def slow_mean(net, batches, criterion):
+    return sum(criterion(net(x), target).item() for x, target in batches) / len(batches)
+
+
 RIGHT = [
+    (checks.chain, (16, 4, 4)),
+    (checks.chain, torch.tensor([16.0, 4, 4])),
+    (checks.path_to_weight, [0, 1, 0, 2, 0]),
+    (checks.path_to_weight, (0, 1, 0, 2, 0)),
+    (checks.find_relu, relu_node),
+    (checks.fitting_loss, lambda prediction, target: ((prediction.squeeze(1) - target) ** 2).mean()),
+    (checks.mean_loss, mean_of_losses),
+    (checks.momentum_step, momentum),
+    (checks.cube, power()),
+    (checks.cube, power(backward=lambda x, arriving: arriving.mul_(3 * x**2))),
+    (checks.five_lines, train),
     (checks.one_window, 20),
     (checks.one_window, torch.tensor(20)),
     (checks.three_sizes, (24, 28, 15)),
@@ -93,6 +162,59 @@ RIGHT = [
     (checks.strided_convolution, lambda image, kernel, stride: double_loop(image, kernel, stride).double()),
 ]
 WRONG = [
+    (checks.chain, (4, 1, 1), "what arrives at it has still to be multiplied"),
+    (checks.chain, (16, 4, 1), "by c it is not 1"),
+    (checks.chain, 16, "three numbers"),
+    (checks.path_to_weight, [0, 0], "it leads MseLossBackward0 → AddmmBackward0 → AccumulateGrad, which is fc3.bias"),
+    (checks.path_to_weight, [0, 1], "ReluBackward0, which is no leaf"),
+    (checks.path_to_weight, [1], "at place 1, behind MseLossBackward0, no gradient is needed"),
+    (checks.path_to_weight, [0, 7], "MseLossBackward0 → AddmmBackward0 has no place 7"),
+    (checks.path_to_weight, [0, -1], "has no place -1"),
+    (checks.path_to_weight, "0, 1", "give a list of places"),
+    (checks.find_relu, lambda loss: loss.grad_fn.next_functions[0][0].next_functions[0][0], "returns AccumulateGrad"),
+    (checks.find_relu, lambda loss: loss.grad_fn.next_functions[0][0].next_functions[1], "add [0]"),
+    (checks.find_relu, lambda loss: None, "return missing"),
+    (checks.find_relu, "ReLU", "function of loss"),
+    (
+        checks.find_relu,
+        lambda loss: relu_node(loss).next_functions[0][0].next_functions[1][0],
+        "one further down",
+    ),
+    (checks.fitting_loss, nn.functional.mse_loss, "each prediction meet only its own target"),
+    (checks.fitting_loss, lambda p, t: nn.functional.mse_loss(p.squeeze(), t), "torch still warns"),
+    (checks.fitting_loss, lambda p, t: nn.functional.mse_loss(p.T, t), "torch still warns"),
+    (checks.fitting_loss, lambda p, t: nn.functional.mse_loss(p[:, 0].detach(), t), "has no graph"),
+    (
+        checks.fitting_loss,
+        lambda p, t: nn.functional.mse_loss(p[:, 0].detach(), t) + 0 * p.sum(),
+        "was the prediction detached",
+    ),
+    (checks.fitting_loss, lambda p, t: 0.5, "a value of type float, not a tensor"),
+    (checks.mean_loss, lambda net, batches, criterion: None, "return missing"),
+    (checks.mean_loss, lambda net, batches, criterion: sum(criterion(net(x), t) for x, t in batches), "with a graph"),
+    (checks.mean_loss, slow_mean, "which block stops that"),
+    (checks.mean_loss, switch_off, "gradients are off for good"),
+    (checks.mean_loss, lambda *given: 3 * mean_of_losses(*given), "the mean of their losses is"),
+    (checks.mean_loss, 0.5, "the answer is a function of net, batches, criterion"),
+    (checks.momentum_step, lambda *given: None, "nothing has moved"),
+    (checks.momentum_step, lambda *given: momentum(*given, first="parameter"), "changed first, and then used"),
+    (checks.momentum_step, lambda ps, vs, lr, keep: momentum(ps, vs, lr, 0), "SGD without momentum"),
+    (checks.momentum_step, lambda ps, vs, lr, keep: momentum(ps, vs, 0.1, 0.9), "after step 1 the parameters are not"),
+    (checks.momentum_step, new_parameters, "the list holds new tensors"),
+    (checks.momentum_step, 0.9, "the answer is a function of parameters, velocities, lr, momentum"),
+    (checks.cube, power(backward=lambda x, arriving: 2 * x**2 * arriving), "does not give what arrives times 3·x²"),
+    (checks.cube, power(backward=lambda x, arriving: 3 * x**2), "what arrives has still to be multiplied"),
+    (checks.cube, power(2), "forward does not give x³"),
+    (checks.cube, power().apply, "give the class itself"),
+    (checks.five_lines, lambda *given: train(*given, clear=False), "is .grad cleared at each step"),
+    (checks.five_lines, lambda *given: train(*given, keep=lambda loss: loss), "keep loss.item()"),
+    (checks.five_lines, lambda *given: train(*given, keep=lambda loss: loss.item), "loss 1 is"),
+    (checks.five_lines, lambda *given: train(*given, how=torch.optim.Adam), "one step of plain SGD"),
+    (checks.five_lines, lambda net, x, target, steps, lr: train(net, x, target, steps, 0.01), "the lr that is given"),
+    (checks.five_lines, lambda *given: train(*given)[1:], "for 5 steps it returns 4 losses"),
+    (checks.five_lines, lambda *given: train(*given, keep=lambda loss: 2 * loss.item()), "the first loss is another"),
+    (checks.five_lines, no_step, "net has not changed"),
+    (checks.five_lines, lambda *given: None, "as a list, with return"),
     (checks.two_poolings, [[5, 2], [3, 8]], "the largest table has the shape (2,); make it 2×2"),
     (checks.two_poolings, ([[2.75, 1], [1.75, 4]], [[5, 2], [3, 8]]), "change places"),
     (checks.two_poolings, ([[5, 3], [2, 8]], [[2.75, 1], [1.75, 4]]), "another number at [0, 1]"),

@@ -9,6 +9,10 @@ SOURCES = {
     "pooling": "from helpers.explorer import PoolingBench\nbench = PoolingBench()\nbench",
     "dropout": "from helpers.dropout import DropoutBench\nbench = DropoutBench()\nbench",
     "tracer": "from helpers.composer import ShapeTracer\nbench = ShapeTracer()\nbench",
+    "stepper": "import torch\nimport torch.nn.functional as F\nfrom helpers.convnet import Net\n"
+    "from helpers.stepper import BackwardStepper\ntorch.manual_seed(0)\nnet = Net()\n"
+    "loss = F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10))\n"
+    "bench = BackwardStepper(loss, net)\nbench",
     "convolution": "from helpers.explorer import ConvolutionBench\nbench = ConvolutionBench()\nbench",
 }
 
@@ -109,6 +113,25 @@ def test_p_and_draw_move_by_arrow_keys_and_play_walks(opened):
     opened.wait_for_function("document.querySelector('.bench-status').textContent.startsWith('Draw 4')", timeout=10_000)
 
 
+@opens("stepper")
+def test_gradients_are_walked_by_keyboard_by_play_and_from_python(opened):
+    assert said(opened, "status") == "Step 0 of 25: MseLossBackward0 scalar."
+    press(opened, "step", "ArrowRight", "ArrowRight")
+    assert said(opened, "status") == "Step 2 of 25: fc3.bias 10."
+    assert opened.inner_text(".grad-scroll tr.filled").startswith("fc3.bias")
+    assert in_kernel(opened, "bench") == "BackwardStepper at step 2 of 25: fc3.bias 10"
+    norm = in_kernel(opened, "f'{float(bench.record.gradients()[\"fc3.bias\"].norm()):.4g}'")
+    assert opened.inner_text(".grad-scroll tr.filled td:last-child") == norm
+    assert in_kernel(opened, "setattr(bench, 'step', 23), net.conv1.bias.grad") == "None None"
+    opened.wait_for_function("document.querySelector('.bench-status').textContent.startsWith('Step 23')")
+    assert slider(opened, "step").get_attribute("aria-valuenow") == "23.0"
+    opened.locator(".widget-play button").first.click()
+    opened.wait_for_function(
+        "document.querySelector('.bench-status').textContent.startsWith('Step 25')", timeout=10_000
+    )
+    assert opened.locator(".graph-node.current").text_content().startswith("25  conv1.bias")
+
+
 @pytest.mark.parametrize(
     ("opened", "name", "line"),
     [
@@ -206,8 +229,15 @@ def test_nearly_a_billion_weights_are_answered_in_words(opened):
     assert "850,000,000" in opened.inner_text(".trace") and "3.4 GB" in opened.inner_text(".bench")
 
 
+@opens("stepper")
+def test_the_stepper_goes_on_without_a_kernel(opened):
+    end_kernel(opened)
+    press(opened, "step", "ArrowRight")
+    assert said(opened, "status") == "Step 1 of 25: AddmmBackward0 fc3 · 1×10."
+
+
 @pytest.mark.parametrize("width", [500, 900])
-@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer"])
+@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper"])
 def test_nothing_is_wider_than_its_place(browser, address, name, width):
     page = lab.open_source(browser, address, SOURCES[name], (width, 900))
     lab.run_all(page)
