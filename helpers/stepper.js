@@ -124,7 +124,7 @@ class Piece {
 function gradTable(leaves) {
   const cells = leaves.map(() => node("td"));
   const rows = leaves.map(([, name, shape_], i) => node("tr", {}, node("th", { scope: "row" }, name), node("td", {}, shape_), cells[i]));
-  const head = node("tr", {}, ...["leaf", "shape", "norm of .grad"].map((text) => node("th", { scope: "col" }, text)));
+  const head = node("tr", {}, ...["leaf", "shape", ".grad"].map((text) => node("th", { scope: "col" }, text)));
   const table = node("table", { class: "trace" }, node("thead", {}, head), node("tbody", {}, ...rows));
   const mark = (step) => leaves.forEach(([number, , , before, after], i) => {
     write(cells[i], step >= number ? after : before);
@@ -143,7 +143,8 @@ function render({ model, el }) {
   const passes = node("p"), table = gradTable(model.get("leaves"));
   const says = node("div", { class: "stepper-says" }, status, rule, saved, ...arriving.map((piece) => piece.element), passes,
     ...leaving.map((piece) => piece.element));
-  el.append(node("div", { class: "stepper" }, graph.element, says, table.element));
+  const beside = node("div", { class: "stepper-beside" }, says, table.element);
+  el.append(node("div", { class: "stepper" }, graph.element, beside));
 
   function draw() {
     const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step], colours = palette(el);

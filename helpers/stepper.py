@@ -175,14 +175,16 @@ def _which(gradients: list, place: int) -> str:
 
 
 def _leaf(found: autograd.Record, number: int) -> list:
-    """Return a leaf's node, its name, its shape, and its `.grad` before and after, by their norms."""
+    """Return a leaf's node, its name, its shape, and its `.grad` before and after."""
     before, arrived = found.before[number], found.arriving[number][0]
     after = before if arrived is None else arrived if before is None else before + arrived
-    return [number, *autograd.label(found.graph, number), *("None" if x is None else _norm(x) for x in (before, after))]
+    return [number, *autograd.label(found.graph, number), *("None" if x is None else _size(x) for x in (before, after))]
 
 
-def _norm(gradient: torch.Tensor) -> str:
-    return f"{float(gradient.cpu().double().norm()):.4g}"
+def _size(gradient: torch.Tensor) -> str:
+    """Return a single number as it is, and several as their norm."""
+    numbers = gradient.cpu().double()
+    return f"{numbers.item():.4g}" if numbers.numel() == 1 else f"norm {float(numbers.norm()):.4g}"
 
 
 class _Album:
@@ -220,7 +222,9 @@ class _Album:
 def _says(gradient: torch.Tensor) -> str:
     """Say shape, norm, zeros and range of a gradient, or its numbers where they are few."""
     numbers = gradient.cpu().double().flatten()
-    head = f"{autograd.size(tuple(gradient.shape))}, norm {_norm(gradient)}"
+    head = f"{autograd.size(tuple(gradient.shape))}, {_size(gradient)}"
+    if len(numbers) == 1:
+        return head
     if len(numbers) <= FEW:
         return f"{head}: {'  '.join(f'{value:.4g}' for value in numbers.tolist())}"
     finite, count = numbers[numbers.isfinite()], f"{len(numbers):,} numbers"

@@ -30,7 +30,7 @@ stepper""",
 
 with lab.jupyterlab() as address, lab.chromium() as browser:
     for name, source in SOURCES.items():
-        page = lab.open_source(browser, address, source, (1180, 900))
+        page = lab.open_source(browser, address, source, (1400 if name == "stepper" else 1180, 1200))
         lab.run_all(page)
         target = FOLDER / f"{name}.png"
         page.locator(".jp-OutputArea-output").first.screenshot(path=target)

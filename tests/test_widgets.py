@@ -121,7 +121,7 @@ def test_gradients_are_walked_by_keyboard_by_play_and_from_python(opened):
     assert opened.inner_text(".grad-scroll tr.filled").startswith("fc3.bias")
     assert in_kernel(opened, "bench") == "BackwardStepper at step 2 of 25: fc3.bias 10"
     norm = in_kernel(opened, "f'{float(bench.record.gradients()[\"fc3.bias\"].norm()):.4g}'")
-    assert opened.inner_text(".grad-scroll tr.filled td:last-child") == norm
+    assert opened.inner_text(".grad-scroll tr.filled td:last-child") == f"norm {norm}"
     assert in_kernel(opened, "setattr(bench, 'step', 23), net.conv1.bias.grad") == "None None"
     opened.wait_for_function("document.querySelector('.bench-status').textContent.startsWith('Step 23')")
     assert slider(opened, "step").get_attribute("aria-valuenow") == "23.0"
