@@ -505,19 +505,21 @@ def path_to_weight(answer: list) -> None:
     expect(found == "fc2.weight", f"it leads {way}, which is {found}.")
 
 
-@exercise("the input is the dense layer's second place.")
-def find_relu(answer: Callable) -> None:
-    """Check a function that returns the node of the last ReLU of Net, given the loss."""
+@exercise("the input is a dense layer's second place.")
+def find_relus(answer: Callable) -> None:
+    """Check a function that returns the nodes of the ReLUs in front of fc3 and fc2 of Net, given the loss."""
     expect(callable(answer), "the answer is a function of loss.")
     _, loss = _loss_of_net()
-    node = answer(loss)
-    expect(node is not None, "it returns None; is a return missing?")
-    expect(not isinstance(node, tuple), "that is a pair (node, place); add [0].")
-    expect(
-        type(node).__name__ == "ReluBackward0", f"it returns {type(node).__name__}; which place is the layer's input?"
-    )
-    right = loss.grad_fn.next_functions[0][0].next_functions[1][0]
-    expect(node is right, "that is a ReLU, but one further down; take the one next to the last dense layer.")
+    given = answer(loss)
+    expect(given is not None, "it returns None; is a return missing?")
+    expect(isinstance(given, list | tuple) and len(given) == 2, "it does not return two nodes; put them into a list.")
+    right = [loss.grad_fn.next_functions[0][0].next_functions[1][0]]
+    right.append(right[0].next_functions[0][0].next_functions[1][0])
+    for which, node, relu in zip(("first", "second"), given, right, strict=True):
+        expect(not isinstance(node, tuple), f"the {which} is a pair (node, place); add [0].")
+        kind = type(node).__name__
+        expect(kind == "ReluBackward0", f"the {which} is {kind}; which place is the layer's input?")
+        expect(node is relu, f"the {which} is a ReLU, but another one; count the dense layers from the loss on.")
 
 
 @exercise("equal shapes, nothing is broadcast.")
@@ -587,18 +589,19 @@ def momentum_step(answer: Callable) -> None:
 
 
 @exercise("finite differences agree, and so does torch.")
-def cube(answer: type) -> None:
-    """Check a torch.autograd.Function that gives x³ and its gradient."""
+def reciprocal(answer: type) -> None:
+    """Check a torch.autograd.Function that gives 1/x and its gradient."""
     made = isinstance(answer, type) and issubclass(answer, torch.autograd.Function)
     expect(made, "give the class itself, a torch.autograd.Function, without ().")
     x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
     result = answer.apply(x)
-    expect(torch.allclose(result, x**3), "forward does not give x³.")
+    expect(torch.allclose(result, 1 / x), "forward does not give 1/x.")
     arriving = torch.tensor([1.0, 10.0, -2.0], dtype=torch.float64)
     (given,) = torch.autograd.grad(result, x, arriving.clone())
-    slopes = 3 * x.detach() ** 2
-    expect(not torch.allclose(given, slopes), "backward gives 3·x²; what arrives has still to be multiplied.")
-    expect(torch.allclose(given, arriving * slopes), "backward does not give what arrives times 3·x².")
+    own = -1 / x.detach() ** 2
+    expect(not torch.allclose(given, own), "backward gives −1/x²; what arrives has still to be multiplied.")
+    expect(not torch.allclose(given, -arriving * own), "the gradient has the wrong sign.")
+    expect(torch.allclose(given, arriving * own), "backward does not give what arrives times −1/x².")
 
 
 @exercise("clear, forward, loss, backward, step.")

@@ -14,8 +14,8 @@ from PIL import Image
 
 from helpers import arithmetic
 
-# Okabe and Ito's blue and vermilion, told apart by every kind of colour vision.
-BLUE, VERMILION = "#0072b2", "#d55e00"
+# Okabe and Ito's blue, vermilion and green, told apart by every kind of colour vision.
+BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION])
 DOTS_PER_INCH = 80
 
@@ -122,12 +122,12 @@ def graph(
         axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
     for number, (column, row) in places.items():
         leaf = number in leaves
-        box = {"boxstyle": "square" if leaf else "round", "facecolor": "#fdeedd" if leaf else "#e3f1fa"}
-        box |= {"edgecolor": VERMILION if leaf else BLUE, "linewidth": 2 if leaf else 1}
+        box = {"boxstyle": "square" if leaf else "round", "facecolor": "#ddf3ec" if leaf else "0.94"}
+        box |= {"edgecolor": GREEN if leaf else "0.4", "linewidth": 2 if leaf else 1}
         box |= {"edgecolor": "black", "linewidth": 3} if number == current else {}
         text = f"{number}  {words[number][0]}\n{words[number][1]}"
         axis.text(column, row, text, ha="center", va="center", fontsize=8, bbox=box)
-    return Picture(figure, f"{says} Boxes with a thick edge are leaves; arrows show the way of the gradients.")
+    return Picture(figure, f"{says} Square boxes with a thick edge are leaves; arrows show the way of the gradients.")
 
 
 def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -> Picture:

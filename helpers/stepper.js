@@ -1,7 +1,7 @@
 // The backward stepper. Python holds the gradients; the page shows those of the node where the step stands.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ROW = 40, BOX = 29, LETTER = 6.3; // pixels
+const ROW = 41, BOX = 32, LETTER = 7; // pixels
 const COLOURS = { positive: [213, 94, 0], negative: [0, 114, 178] };
 
 function shape(tag, attributes, ...children) {
@@ -55,7 +55,7 @@ class Graph {
     const [x, y] = this.#at(place);
     const { wide } = this.columns.get(place[0]);
     const size = { x: x - wide / 2, y: y - BOX / 2, width: wide, height: BOX, rx: leaf ? 0 : 6 };
-    const text = words.map((word, i) => shape("text", { x, y: y - 2 + 12 * i }, word));
+    const text = words.map((word, i) => shape("text", { x, y: y - 2 + 13 * i }, word));
     const box = shape("g", { class: "graph-node" }, shape("rect", size), ...text);
     box.addEventListener("click", visit);
     return box;
@@ -81,7 +81,7 @@ function palette(el) {
   const [red, green, blue] = getComputedStyle(el).backgroundColor.match(/\d+/g) ?? [255, 255, 255]; // not yet in the page
   const paper = [red, green, blue].map(Number);
   return Uint32Array.from({ length: 256 }, (_, i) => {
-    const hue = i < 128 ? COLOURS.negative : COLOURS.positive, share = Math.min(Math.abs(i - 128) / 126, 1);
+    const hue = i < 128 ? COLOURS.negative : COLOURS.positive, share = Math.min(Math.abs(i - 128) / 126, 1) ** 0.6; // so that small ones show
     const [r, g, b] = i === 255 ? [128, 128, 128] : paper.map((part, k) => part + (hue[k] - part) * share);
     return i && ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
   });
@@ -110,7 +110,7 @@ class Piece {
 
   #paint(picture, colours) {
     const [rows, columns] = this.pictures[picture], start = this.starts[picture];
-    const cell = Math.min(Math.max(1, Math.floor(Math.min(260 / columns, 120 / rows))), 16);
+    const cell = Math.min(Math.max(1, Math.floor(Math.min(300 / columns, 160 / rows))), 16);
     Object.assign(this.canvas, { width: columns, height: rows });
     this.canvas.style.width = `${columns * cell}px`;
     const context = this.canvas.getContext("2d"), image = context.createImageData(columns, rows);
@@ -124,7 +124,7 @@ class Piece {
 function gradTable(leaves) {
   const cells = leaves.map(() => node("td"));
   const rows = leaves.map(([, name, shape_], i) => node("tr", {}, node("th", { scope: "row" }, name), node("td", {}, shape_), cells[i]));
-  const head = node("tr", {}, ...["leaf", "shape", ".grad"].map((text) => node("th", { scope: "col" }, text)));
+  const head = node("tr", {}, ...["leaf", "shape", ".grad would be"].map((text) => node("th", { scope: "col" }, text)));
   const table = node("table", { class: "trace" }, node("thead", {}, head), node("tbody", {}, ...rows));
   const mark = (step) => leaves.forEach(([number, , , before, after], i) => {
     write(cells[i], step >= number ? after : before);
@@ -151,7 +151,7 @@ function render({ model, el }) {
     graph.mark(step);
     write(status, one.says);
     write(rule, one.rule);
-    write(saved, one.saved && `Saved for this in forward: ${one.saved}.`);
+    write(saved, one.saved && `Saved in forward, by torch's names: ${one.saved}.`);
     write(passes, one.leaf ? "" : "It passes on:");
     arriving.forEach((piece, i) => piece.show(one.arriving[i], colours));
     leaving.forEach((piece, i) => piece.show(one.leaving[i], colours));

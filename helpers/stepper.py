@@ -18,7 +18,7 @@ from helpers.explorer import STYLE, Bench, controls, player, script, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
-LONGEST = 1024  # cells along a side of a picture
+LONGEST, FOLDED = 1024, 32  # cells along a side of a picture; along the rows into which a long vector is folded
 NO_COLOUR, NOT_FINITE, FULL = -128, 127, 126  # between the tiles of a picture; nan or inf; the largest number
 FEW = 12  # numbers that are shown as they are
 RULES = {  # where an operation has torch's default settings
@@ -240,6 +240,8 @@ def _board(gradient: torch.Tensor) -> torch.Tensor:
     finite = gradient.nan_to_num(0, 0, 0)
     scaled = (FULL * finite / finite.abs().max().clamp(min=1e-300)).round().to(torch.int8)
     scaled[~gradient.isfinite()] = NOT_FINITE
+    if scaled.numel() == scaled.shape[-1] > 2 * FOLDED:
+        scaled = F.pad(scaled.flatten(), (0, -scaled.numel() % FOLDED), value=NO_COLOUR).view(-1, FOLDED)
     tiles = scaled.reshape(-1, *(1, *scaled.shape)[-2:])
     columns = max(gradient.shape[:2]) if gradient.ndim == 4 and len(gradient) > 1 else ceil(sqrt(len(tiles)))
     tiles = F.pad(tiles, (0, 1, 0, 1), value=NO_COLOUR)

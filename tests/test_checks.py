@@ -49,8 +49,9 @@ BROKEN = nn.Sequential(
 )
 
 
-def relu_node(loss):
-    return loss.grad_fn.next_functions[0][0].next_functions[1][0]
+def relu_nodes(loss, place=1):
+    first = loss.grad_fn.next_functions[0][0].next_functions[place][0]
+    return [first, first.next_functions[0][0].next_functions[1][0]]
 
 
 def mean_of_losses(net, batches, criterion):
@@ -72,13 +73,13 @@ def new_parameters(parameters, velocities, lr, keep):
     parameters[:] = [p.detach() - lr * p.grad for p in parameters]
 
 
-def power(exponent=3, backward=lambda x, arriving: 3 * x**2 * arriving):
+def one_over(exponent=-1, backward=lambda x, arriving: -arriving / x**2):
     def keep(ctx, x):
         ctx.save_for_backward(x)
         return x**exponent
 
     parts = {"forward": keep, "backward": lambda ctx, arriving: backward(*ctx.saved_tensors, arriving)}
-    return type("Power", (torch.autograd.Function,), {name: staticmethod(part) for name, part in parts.items()})
+    return type("OneOver", (torch.autograd.Function,), {name: staticmethod(part) for name, part in parts.items()})
 
 
 def train(net, x, target, steps, lr, clear=True, keep=lambda loss: loss.item(), how=torch.optim.SGD):
@@ -111,12 +112,12 @@ RIGHT = [
     (checks.chain, torch.tensor([16.0, 4, 4])),
     (checks.path_to_weight, [0, 1, 0, 2, 0]),
     (checks.path_to_weight, (0, 1, 0, 2, 0)),
-    (checks.find_relu, relu_node),
+    (checks.find_relus, relu_nodes),
     (checks.fitting_loss, lambda prediction, target: ((prediction.squeeze(1) - target) ** 2).mean()),
     (checks.mean_loss, mean_of_losses),
     (checks.momentum_step, momentum),
-    (checks.cube, power()),
-    (checks.cube, power(backward=lambda x, arriving: arriving.mul_(3 * x**2))),
+    (checks.reciprocal, one_over()),
+    (checks.reciprocal, one_over(backward=lambda x, arriving: arriving.div_(-(x**2)))),
     (checks.five_lines, train),
     (checks.one_window, 20),
     (checks.one_window, torch.tensor(20)),
@@ -171,15 +172,13 @@ WRONG = [
     (checks.path_to_weight, [0, 7], "MseLossBackward0 → AddmmBackward0 has no place 7"),
     (checks.path_to_weight, [0, -1], "has no place -1"),
     (checks.path_to_weight, "0, 1", "give a list of places"),
-    (checks.find_relu, lambda loss: loss.grad_fn.next_functions[0][0].next_functions[0][0], "returns AccumulateGrad"),
-    (checks.find_relu, lambda loss: loss.grad_fn.next_functions[0][0].next_functions[1], "add [0]"),
-    (checks.find_relu, lambda loss: None, "return missing"),
-    (checks.find_relu, "ReLU", "function of loss"),
-    (
-        checks.find_relu,
-        lambda loss: relu_node(loss).next_functions[0][0].next_functions[1][0],
-        "one further down",
-    ),
+    (checks.find_relus, lambda loss: [relu_nodes(loss)[0]] * 2, "the second is a ReLU, but another one"),
+    (checks.find_relus, lambda loss: relu_nodes(loss)[::-1], "the first is a ReLU, but another one"),
+    (checks.find_relus, lambda loss: loss.grad_fn.next_functions[0][0].next_functions[:2], "the first is a pair"),
+    (checks.find_relus, lambda loss: [loss.grad_fn, None], "the first is MseLossBackward0; which place"),
+    (checks.find_relus, lambda loss: relu_nodes(loss)[0], "does not return two nodes"),
+    (checks.find_relus, lambda loss: None, "return missing"),
+    (checks.find_relus, "ReLU", "function of loss"),
     (checks.fitting_loss, nn.functional.mse_loss, "each prediction meet only its own target"),
     (checks.fitting_loss, lambda p, t: nn.functional.mse_loss(p.squeeze(), t), "torch still warns"),
     (checks.fitting_loss, lambda p, t: nn.functional.mse_loss(p.T, t), "torch still warns"),
@@ -202,10 +201,11 @@ WRONG = [
     (checks.momentum_step, lambda ps, vs, lr, keep: momentum(ps, vs, 0.1, 0.9), "after step 1 the parameters are not"),
     (checks.momentum_step, new_parameters, "the list holds new tensors"),
     (checks.momentum_step, 0.9, "the answer is a function of parameters, velocities, lr, momentum"),
-    (checks.cube, power(backward=lambda x, arriving: 2 * x**2 * arriving), "does not give what arrives times 3·x²"),
-    (checks.cube, power(backward=lambda x, arriving: 3 * x**2), "what arrives has still to be multiplied"),
-    (checks.cube, power(2), "forward does not give x³"),
-    (checks.cube, power().apply, "give the class itself"),
+    (checks.reciprocal, one_over(backward=lambda x, arriving: arriving / x), "does not give what arrives times −1/x²"),
+    (checks.reciprocal, one_over(backward=lambda x, arriving: arriving / x**2), "the wrong sign"),
+    (checks.reciprocal, one_over(backward=lambda x, arriving: -1 / x**2), "what arrives has still to be multiplied"),
+    (checks.reciprocal, one_over(2), "forward does not give 1/x"),
+    (checks.reciprocal, one_over().apply, "give the class itself"),
     (checks.five_lines, lambda *given: train(*given, clear=False), "is .grad cleared at each step"),
     (checks.five_lines, lambda *given: train(*given, keep=lambda loss: loss), "keep loss.item()"),
     (checks.five_lines, lambda *given: train(*given, keep=lambda loss: loss.item), "loss 1 is"),
