@@ -1,7 +1,7 @@
 """Every matplotlib drawing of the course: one style, one palette, and words for those who do not see it."""
 
 from io import BytesIO
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import torch
@@ -88,7 +88,7 @@ def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says:
     """Draw curves over 0, 1, 2, …, each with a line style of its own; the words hold every number too."""
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     axis = figure.subplots()
-    styles = product(("-", "--", ":"), (BLUE, VERMILION, "black"))
+    styles = zip(cycle(("-", "--", ":", "-.")), cycle((BLUE, VERMILION, "black")), strict=False)
     for (name, values), (dashes, colour) in zip(curves.items(), styles, strict=False):
         axis.plot(values, dashes, color=colour, marker="o", markersize=4, label=name)
     axis.set(title=title, xlabel=along, ylabel=up, ylim=(0, None))

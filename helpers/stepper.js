@@ -1,7 +1,7 @@
 // The backward stepper. Python holds the gradients; the page shows those of the node where the step stands.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ROW = 41, BOX = 32, LETTER = 7; // pixels
+const ROW = 40, BOX = 31, LETTER = 7; // pixels
 const COLOURS = { positive: [213, 94, 0], negative: [0, 114, 178] };
 
 function shape(tag, attributes, ...children) {
