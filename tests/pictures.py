@@ -35,6 +35,6 @@ with lab.jupyterlab() as address, lab.chromium() as browser:
         target = FOLDER / f"{name}.png"
         page.locator(".jp-OutputArea-output").first.screenshot(path=target)
         lab.close(page)
-        # 64 colours are enough, and keep the clone small.
-        Image.open(target).convert("RGB").quantize(64).save(target, optimize=True)
+        # 256 colours are enough, and keep the clone small.
+        Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
         print(f"{target.relative_to(lab.ROOT)}: {target.stat().st_size // 1000} kB")

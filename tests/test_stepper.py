@@ -114,8 +114,7 @@ def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
     page.locator(".graph-node").nth(12).click()
     assert page.evaluate("model.get('step')") == 12
     page.evaluate("model.set('step', 125)")
-    page.wait_for_timeout(50)
-    assert page.locator(".graph-node.current").text_content().startswith("125  ")
+    page.wait_for_function("document.querySelector('.graph-node.current').textContent.startsWith('125  ')")
     box, room = (page.locator(one).bounding_box() for one in (".graph-node.current", ".graph-scroll"))
     assert room["y"] <= box["y"] and box["y"] + box["height"] <= room["y"] + room["height"]
     page.close()
