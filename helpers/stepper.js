@@ -61,13 +61,14 @@ class Graph {
     return box;
   }
 
+  // Before anything is written, as reading the page's layout afterwards would have the browser lay it out twice.
   mark(step) {
+    const [, y] = this.#at(this.nodes[step].place), { clientHeight: room, scrollTop: above } = this.element;
     const kind = (number) => (number === step ? "current" : number < step ? "done" : "waiting");
     this.boxes.forEach((box, number) => this.#name(box, `graph-node ${this.nodes[number].leaf ? "leaf " : ""}${kind(number)}`));
     this.edges.forEach(([from, line]) => this.#name(line, `graph-edge ${kind(from)}`));
     this.svg.setAttribute("aria-label", `A graph of ${this.nodes.length} nodes. ${this.nodes[step].says}`);
-    const [, y] = this.#at(this.nodes[step].place), room = this.element.clientHeight;
-    if (y - ROW < this.element.scrollTop || y + ROW > this.element.scrollTop + room) this.element.scrollTop = y - room / 2;
+    if (y - ROW < above || y + ROW > above + room) this.element.scrollTop = y - room / 2;
   }
 
   #name(element, name) {
