@@ -147,9 +147,13 @@ function render({ model, el }) {
   const beside = node("div", { class: "stepper-beside" }, says, table.element);
   el.append(node("div", { class: "stepper" }, graph.element, beside));
 
+  let width = 0, tallest = 0;
+
   function draw() {
+    tallest = Math.max(tallest, beside.offsetHeight); // it never shrinks, so that the page below does not jump
     const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step], colours = palette(el);
     graph.mark(step);
+    beside.style.minHeight = `${tallest}px`;
     write(status, one.says);
     write(rule, one.rule);
     write(saved, one.saved && `Saved in forward, by torch's names: ${one.saved}.`);
@@ -159,7 +163,13 @@ function render({ model, el }) {
     table.mark(step);
   }
 
-  return live(model, el, ["step"], draw, () => draw());
+  return live(model, el, ["step"], draw, (between) => {
+    if (width === between(0, 1, Infinity)) return;
+    width = between(0, 1, Infinity);
+    tallest = 0;
+    beside.style.minHeight = "";
+    draw();
+  });
 }
 
 export default { render };
