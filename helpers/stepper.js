@@ -20,7 +20,9 @@ class Graph {
     this.boxes = nodes.map((one, number) => this.#box(one, () => visit(number)));
     const [last] = [...this.columns.values()].slice(-1), width = last.middle + last.wide / 2 + 4;
     const height = ROW * (1 + Math.max(...points.map(([, y]) => y)));
-    this.svg = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img" });
+    this.width = width;
+    this.svg = shape("svg", { width, viewBox: `0 0 ${width} ${height}`, role: "img" });
+    this.svg.style.minWidth = `${0.75 * width}px`; // in a narrow window the words get smaller, but not too small
     this.svg.append(...this.edges.map(([, line]) => line), ...this.boxes);
     this.element = node("div", { class: "graph-scroll", tabindex: 0, "aria-label": "The graph" }, this.svg);
     this.nodes = nodes;
@@ -63,7 +65,8 @@ class Graph {
 
   // Before anything is written, as reading the page's layout afterwards would have the browser lay it out twice.
   mark(step) {
-    const [, y] = this.#at(this.nodes[step].place), { clientHeight: room, scrollTop: above } = this.element;
+    const { clientHeight: room, scrollTop: above } = this.element, scale = this.svg.clientWidth / this.width || 1;
+    const y = scale * this.#at(this.nodes[step].place)[1];
     const kind = (number) => (number === step ? "current" : number < step ? "done" : "waiting");
     this.boxes.forEach((box, number) => this.#name(box, `graph-node ${this.nodes[number].leaf ? "leaf " : ""}${kind(number)}`));
     this.edges.forEach(([from, line]) => this.#name(line, `graph-edge ${kind(from)}`));
