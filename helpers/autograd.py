@@ -26,6 +26,10 @@ FREED, CHANGED = "backward through the graph a second time", "modified by an inp
 Shape = tuple[int, ...]
 
 
+class TooLarge(ValueError):
+    """A graph has more nodes than a picture can show."""
+
+
 class Graph(nx.DiGraph):
     """The operations behind a tensor, each with edges to those that get its gradients.
 
@@ -44,26 +48,21 @@ class Graph(nx.DiGraph):
     __str__ = __repr__
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict] | dict:
-        if not self.is_drawable:
+        try:
+            data, metadata = self.picture()._repr_mimebundle_()
+        except TooLarge:
             lines = str(self).splitlines()
             more = f"… {len(lines) - MOST_LINES:,} more lines; print(…) shows them all."
             return {"text/plain": "\n".join(lines[:MOST_LINES] + [more] * (len(lines) > MOST_LINES))}
-        data, metadata = self.picture()._repr_mimebundle_()
         return data | {"text/plain": repr(self)}, metadata
-
-    @property
-    def is_drawable(self) -> bool:
-        """Whether a picture of the graph could be read."""
-        return len(self) <= MOST_NODES and len({column for column, _ in layout(self)[0].values()}) <= MOST_COLUMNS
 
     def picture(self, current: int | None = None, says: str = "") -> figures.Picture:
         """Draw the graph, the tensor at the top, one node marked; `picture().save("graph.svg")` keeps it sharp."""
-        if not self.is_drawable:
-            raise ValueError(f"The graph has {len(self):,} nodes, too many to draw; print it to read it as a text.")
+        places, routes = layout(self)
         words = {number: label(self, number) for number in self}
         leaves = {number for number, leaf in self.nodes(data="leaf") if leaf}
         says = f"The autograd graph: {len(self)} nodes, {len(leaves)} of them leaves. {says}".strip()
-        return figures.graph(*layout(self), words, leaves, current, says)
+        return figures.graph(places, routes, words, leaves, current, says)
 
 
 def graph(tensor: torch.Tensor, model: nn.Module | None = None, **names: torch.Tensor) -> Graph:
@@ -231,10 +230,11 @@ def _tree(found: Graph) -> str:
         if number not in seen:
             after = found.nodes[number]["next"]
             marks = [("├─", "│  ")] * (len(after) - 1) + [("└─", "   ")]
-            below = zip(after, marks, count(), strict=False)
-            waiting += [
-                (other, f"{rest}{a}[{place}] ", (rest + b)[:DEEPEST]) for other, (a, b), place in [*below][::-1]
+            below = [
+                (other, f"{rest}{branch}[{place}] ", (rest + trunk)[:DEEPEST])
+                for place, (other, (branch, trunk)) in enumerate(zip(after, marks, strict=False))
             ]
+            waiting += below[::-1]
         seen.add(number)
     return "\n".join(lines)
 
@@ -246,7 +246,10 @@ def layout(found: Graph) -> tuple[dict[int, Place], dict[tuple[int, int], list[P
     """Return (column, row) for each node, row 0 at the top, and for each edge the points it passes.
 
     The longest chain of operations stands in column 0, what leads back to it on its left, what does not on its right.
+    Raises TooLarge where nobody could read the picture.
     """
+    if len(found) > MOST_NODES:
+        raise TooLarge(_too_large(found))
     rows = {number: row for row, numbers in enumerate(nx.topological_generations(found)) for number in numbers}
     operations = found.subgraph([number for number, leaf in found.nodes(data="leaf") if not leaf])
     longest = nx.dag_longest_path(operations)
@@ -260,7 +263,13 @@ def layout(found: Graph) -> tuple[dict[int, Place], dict[tuple[int, int], list[P
             columns = (parent + side * step for step in count())
             places[number] = next((c, rows[number]) for c in columns if c and (c, rows[number]) not in taken)
             taken.add(places[number])
+    if len({column for column, _ in places.values()}) > MOST_COLUMNS:
+        raise TooLarge(_too_large(found))
     return places, {edge: _route(places[edge[0]], places[edge[1]], taken) for edge in found.edges}
+
+
+def _too_large(found: Graph) -> str:
+    return f"The graph has {len(found):,} nodes, too many to draw; print it to read it as a text."
 
 
 def _route(start: Place, end: Place, taken: set[Place]) -> list[Place]:

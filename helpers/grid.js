@@ -13,12 +13,13 @@ const brief = (value, decimals) => (value !== 0 && +value.toFixed(decimals) === 
 const decimalsFor = (columns) => (columns <= 8 ? 2 : columns <= 12 ? 1 : 0);
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
-function node(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+function dress(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
 }
+
+const node = (tag, attributes = {}, ...children) => dress(document.createElement(tag), attributes, children);
 
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;

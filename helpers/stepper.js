@@ -4,12 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ROW = 40, BOX = 31, LETTER = 7; // pixels
 const COLOURS = { positive: [213, 94, 0], negative: [0, 114, 178] };
 
-function shape(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
+const shape = (tag, attributes, ...children) => dress(document.createElementNS(SVG, tag), attributes, children);
 
 // The graph, drawn once; `mark` shows how far the gradients have come.
 class Graph {
@@ -93,14 +88,12 @@ function palette(el) {
 
 // A gradient in words and, where it has one, as a picture.
 class Piece {
-  constructor(pictures, bytes) {
+  constructor(album) {
+    this.album = album;
     this.name = node("strong");
     this.says = node("span");
     this.canvas = node("canvas", { "aria-hidden": "true", class: "heat" });
     this.element = node("div", { class: "piece" }, node("p", {}, this.name, " ", this.says), this.canvas);
-    this.starts = pictures.map(() => 0);
-    pictures.forEach(([rows, columns], i) => { this.starts[i + 1] = this.starts[i] + rows * columns; });
-    Object.assign(this, { pictures, bytes });
   }
 
   show(piece, colours) {
@@ -113,15 +106,22 @@ class Piece {
   }
 
   #paint(picture, colours) {
-    const [rows, columns] = this.pictures[picture], start = this.starts[picture];
+    const { rows, columns, numbers } = this.album[picture];
     const cell = Math.min(Math.max(1, Math.floor(Math.min(300 / columns, 160 / rows))), 16);
     Object.assign(this.canvas, { width: columns, height: rows });
     this.canvas.style.width = `${columns * cell}px`;
     const context = this.canvas.getContext("2d"), image = context.createImageData(columns, rows);
     const pixels = new Uint32Array(image.data.buffer); // at once, as four bytes for each number take a frame
-    for (let i = 0; i < rows * columns; i++) pixels[i] = colours[(this.bytes[start + i] + 128) & 255]; // signed bytes
+    numbers.forEach((byte, i) => { pixels[i] = colours[(byte + 128) & 255]; }); // signed bytes
     context.putImageData(image, 0, 0);
   }
+}
+
+// The pictures, each with its own part of all the bytes.
+function albumOf(pictures, pixels) {
+  const bytes = Uint8Array.from(atob(pixels), (letter) => letter.charCodeAt(0));
+  let end = 0;
+  return pictures.map(([rows, columns]) => ({ rows, columns, numbers: bytes.subarray(end, end += rows * columns) }));
 }
 
 // The `.grad` of each leaf, before and after the step that reaches it.
@@ -138,11 +138,10 @@ function gradTable(leaves) {
 }
 
 function render({ model, el }) {
-  const nodes = model.get("nodes"), pictures = model.get("pictures"), last = nodes.length - 1;
-  const bytes = Uint8Array.from(atob(model.get("pixels")), (letter) => letter.charCodeAt(0));
+  const nodes = model.get("nodes"), last = nodes.length - 1, album = albumOf(model.get("pictures"), model.get("pixels"));
   const graph = new Graph(nodes, model.get("edges"), (step) => { model.set("step", step); model.save_changes(); });
   const most = (part) => Math.max(1, ...nodes.map((one) => one[part].length));
-  const [arriving, leaving] = ["arriving", "leaving"].map((part) => Array.from({ length: most(part) }, () => new Piece(pictures, bytes)));
+  const [arriving, leaving] = ["arriving", "leaving"].map((part) => Array.from({ length: most(part) }, () => new Piece(album)));
   const status = node("p", { role: "status", class: "bench-status" }), rule = node("p"), saved = node("p", { class: "saved" });
   const passes = node("p"), table = gradTable(model.get("leaves"));
   const says = node("div", { class: "stepper-says" }, status, rule, saved, ...arriving.map((piece) => piece.element), passes,

@@ -14,7 +14,7 @@ from traitlets import Int, List, Unicode
 
 from helpers import autograd, figures
 from helpers.arithmetic import check_whole
-from helpers.explorer import STYLE, Bench, controls, player, script, slider
+from helpers.explorer import STYLE, Bench, controls, player, script, shared, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
@@ -66,6 +66,8 @@ class StepperView(anywidget.AnyWidget):
 class StepperBench(Bench):
     """The widget of a stepper: a slider, the graph, and what comes and goes at the node where it stands."""
 
+    step = shared("step", lambda value: value, TIP)  # BackwardStepper has checked it
+
     def __init__(self, found: autograd.Record, step: int) -> None:
         self._graph = found.graph  # and not the record: shown widgets live on, and its tensors need not
         places, routes = autograd.layout(found.graph)
@@ -80,15 +82,6 @@ class StepperBench(Bench):
         links = [(control, "value", "step") for control in self._linked["step"]]
         super().__init__([controls(self._view, links), self._view])
         self.step = step
-
-    @property
-    def step(self) -> int:
-        """The number of the node."""
-        return self._view.step
-
-    @step.setter
-    def step(self, value: int) -> None:
-        self._put("step", value)
 
     def _told(self) -> dict[str, object]:
         return {"step": self.step}
@@ -136,9 +129,10 @@ class BackwardStepper:
         return f"BackwardStepper at step {self.step} of {len(self.record.graph) - 1}: {operation} {where}"
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict] | dict:
-        if not self.record.graph.is_drawable:
+        try:
+            self._bench = self._bench or StepperBench(self.record, self._step)
+        except autograd.TooLarge:
             return {"text/plain": f"{self!r}. The graph is too large to draw; stepper.record holds its gradients."}
-        self._bench = self._bench or StepperBench(self.record, self._step)
         data, metadata = self._bench._repr_mimebundle_(**kwargs)
         return data | {"text/plain": repr(self)}, metadata
 
@@ -191,7 +185,7 @@ class _Album:
     """Pictures of gradients, one byte for a number; what looks the same is kept once."""
 
     def __init__(self) -> None:
-        self._boards: dict[tuple, bytes] = {}  # by size and bytes, in order
+        self._boards: dict[tuple[tuple[int, int], bytes], int] = {}  # size and bytes, numbered in order
 
     @property
     def sizes(self) -> list[list[int]]:
@@ -200,7 +194,7 @@ class _Album:
 
     def text(self) -> str:
         """Return all bytes as base64, which survives in exported pages."""
-        return base64.b64encode(b"".join(self._boards.values())).decode()
+        return base64.b64encode(b"".join(numbers for _, numbers in self._boards)).decode()
 
     def piece(self, name: str, gradient: torch.Tensor | None) -> dict:
         """Return what is said of a gradient, and the number of its picture, or −1 where it has none."""
@@ -214,9 +208,7 @@ class _Album:
         board = _board(gradient.cpu().double())
         if max(board.shape) > LONGEST:
             return -1
-        key = tuple(board.shape), board.numpy().tobytes()
-        self._boards.setdefault(key, key[1])
-        return list(self._boards).index(key)
+        return self._boards.setdefault((tuple(board.shape), board.numpy().tobytes()), len(self._boards))
 
 
 def _says(gradient: torch.Tensor) -> str:
