@@ -15,7 +15,7 @@ class Graph {
     this.boxes = nodes.map((one, number) => this.#box(one, () => visit(number)));
     const [last] = [...this.columns.values()].slice(-1), width = last.middle + last.wide / 2 + 4;
     const height = ROW * (1 + Math.max(...points.map(([, y]) => y)));
-    this.width = width;
+    Object.assign(this, { width, height, scale: 1, room: Infinity });
     this.svg = shape("svg", { width, viewBox: `0 0 ${width} ${height}`, role: "img" });
     this.svg.style.minWidth = `${0.75 * width}px`; // in a narrow window the words get smaller, but not too small
     this.svg.append(...this.edges.map(([, line]) => line), ...this.boxes);
@@ -58,15 +58,23 @@ class Graph {
     return box;
   }
 
-  // Before anything is written, as reading the page's layout afterwards would have the browser lay it out twice.
+  // To be called where the page has just been laid out: reading sizes elsewhere would have it laid out once more.
+  measure() {
+    this.scale = this.svg.clientWidth / this.width;
+    this.room = this.element.clientHeight;
+  }
+
   mark(step) {
-    const { clientHeight: room, scrollTop: above } = this.element, scale = this.svg.clientWidth / this.width || 1;
-    const y = scale * this.#at(this.nodes[step].place)[1];
     const kind = (number) => (number === step ? "current" : number < step ? "done" : "waiting");
     this.boxes.forEach((box, number) => this.#name(box, `graph-node ${this.nodes[number].leaf ? "leaf " : ""}${kind(number)}`));
     this.edges.forEach(([from, line]) => this.#name(line, `graph-edge ${kind(from)}`));
     this.svg.setAttribute("aria-label", `A graph of ${this.nodes.length} nodes. ${this.nodes[step].says}`);
-    if (y - ROW < above || y + ROW > above + room) this.element.scrollTop = y - room / 2;
+    if (this.scale * this.height > this.room + 1) this.#scrollTo(this.scale * this.#at(this.nodes[step].place)[1]);
+  }
+
+  #scrollTo(y) {
+    const above = this.element.scrollTop;
+    if (y - ROW < above || y + ROW > above + this.room) this.element.scrollTop = y - this.room / 2;
   }
 
   #name(element, name) {
@@ -108,7 +116,7 @@ class Piece {
   #paint(picture, colours) {
     const { rows, columns, numbers } = this.album[picture];
     const cell = Math.min(Math.max(1, Math.floor(Math.min(300 / columns, 160 / rows))), 16);
-    Object.assign(this.canvas, { width: columns, height: rows });
+    if (this.canvas.width !== columns || this.canvas.height !== rows) Object.assign(this.canvas, { width: columns, height: rows });
     this.canvas.style.width = `${columns * cell}px`;
     const context = this.canvas.getContext("2d"), image = context.createImageData(columns, rows);
     const pixels = new Uint32Array(image.data.buffer); // at once, as four bytes for each number take a frame
@@ -149,13 +157,13 @@ function render({ model, el }) {
   const beside = node("div", { class: "stepper-beside" }, says, table.element);
   el.append(node("div", { class: "stepper" }, graph.element, beside));
 
-  let width = 0, tallest = 0;
+  let width, theme, colours, tallest;
 
   function draw() {
-    tallest = Math.max(tallest, beside.offsetHeight); // it never shrinks, so that the page below does not jump
-    const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step], colours = palette(el);
+    const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step];
+    if (theme !== document.body.dataset.jpThemeName || !colours) colours = palette(el);
+    theme = document.body.dataset.jpThemeName;
     graph.mark(step);
-    beside.style.minHeight = `${tallest}px`;
     write(status, one.says);
     write(rule, one.rule);
     write(saved, one.saved && `Saved in forward, by torch's names: ${one.saved}.`);
@@ -166,11 +174,16 @@ function render({ model, el }) {
   }
 
   return live(model, el, ["step"], draw, (between) => {
-    if (width === between(0, 1, Infinity)) return;
-    width = between(0, 1, Infinity);
-    tallest = 0;
-    beside.style.minHeight = "";
-    draw();
+    if (width !== between(0, 1, Infinity)) {
+      width = between(0, 1, Infinity);
+      tallest = 0;
+      colours = undefined; // before it was in the page, el had no colour
+      beside.style.minHeight = "";
+      graph.measure();
+      draw();
+    }
+    tallest = Math.max(tallest, beside.offsetHeight); // it never shrinks, so that the page below does not jump
+    beside.style.minHeight = `${tallest}px`;
   });
 }
 
