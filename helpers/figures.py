@@ -98,6 +98,44 @@ def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says:
     return Picture(figure, f"{says} {title}; {up} for each {along}. {words}.")
 
 
+def in_bins(values: list[float], most: int = 100) -> tuple[list[int], list[float]]:
+    """Return the means of at most `most` stretches of the values, and how many values stand up to each one's end."""
+    width = -(-len(values) // most) or 1
+    stretches = [values[start : start + width] for start in range(0, len(values), width)]
+    ends = [min(start + width, len(values)) for start in range(0, len(values), width)]
+    return ends, [sum(stretch) / len(stretch) for stretch in stretches]
+
+
+def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
+    """Draw loss and accuracy of training runs along their batches.
+
+    A run has "steps", "losses" and "accuracies" of its batches, and "validation": batches, loss, accuracy by epoch.
+    """
+    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+    for axis, place, what in zip(figure.subplots(1, 2), (1, 2), ("losses", "accuracies"), strict=True):
+        styles = zip(cycle((BLUE, VERMILION, "black", GREEN)), cycle(("-", "--", ":", "-.")), strict=False)
+        for (name, run), (colour, dashes) in zip(runs.items(), styles, strict=False):
+            axis.plot(run["steps"], run[what], dashes, color=colour, lw=1, label=f"{name} training".strip())
+            points = [[row[0], row[place]] for row in run["validation"]] or [[torch.nan] * 2]
+            marks = {"marker": "o", "markersize": 6, "markerfacecolor": "none", "markeredgewidth": 2}
+            axis.plot(*zip(*points, strict=True), dashes, color=colour, label=f"{name} validation".strip(), **marks)
+        axis.grid(color="0.9")
+    loss, accuracy = figure.axes
+    loss.set(title=f"loss, {source}", xlabel="batches", ylabel="cross entropy", yscale="log")
+    accuracy.set(title=f"accuracy, {source}", xlabel="batches", ylabel="share that is right", ylim=(None, 1.005))
+    loss.legend()
+    words = "; ".join(f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items())
+    return Picture(figure, f"Two curves along the batches of training on {source}. {words}.")
+
+
+def _outcome(run: dict[str, list]) -> str:
+    said = [
+        f"after {batches} batches validation loss {loss:.3f}, accuracy {right:.2%}"
+        for batches, loss, right in run["validation"]
+    ]
+    return ", ".join(said) or "no epoch was finished"
+
+
 def graph(
     places: dict[int, tuple[float, float]],
     routes: dict[tuple[int, int], list[tuple[float, float]]],

@@ -161,7 +161,8 @@ def startup() -> None:
 
 
 if __name__ == "__main__":
-    commands = {"latency": latency, "startup": startup}
-    if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        sys.exit(f"Say which: python tests/benchmark.py {' | '.join(commands)}")
-    commands[sys.argv[1]]()
+    commands = {"latency": latency, "startup": startup, "memory": memory, "training": training}
+    chosen, *options = sys.argv[1:] or [""]
+    if chosen not in commands or set(options) - {"--quick"} or (options and chosen != "training"):
+        sys.exit(f"Say which: python tests/benchmark.py {' | '.join(commands)} [--quick]")
+    commands[chosen](*options)

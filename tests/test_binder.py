@@ -8,7 +8,7 @@ import pytest
 from refresh import NOTEBOOKS, ROOT
 
 BINDER = ROOT / "binder"
-TESTS_ONLY = {"nbval", "nbclient", "nbformat", "pytest", "pytest-xdist", "hypothesis", "scikit-learn", "playwright"}
+TESTS_ONLY = {"nbval", "nbclient", "nbformat", "pytest", "pytest-xdist", "hypothesis", "playwright"}
 TESTS_ONLY |= {"jupyter-repo2docker", "psutil", "ruff"}
 
 

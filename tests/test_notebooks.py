@@ -189,8 +189,9 @@ def test_a_network_is_the_same_in_its_lesson_and_in_the_helpers():
 def test_lesson_01_imports_no_torchvision():
     path = ROOT / "notebooks" / "01_convolution_arithmetic.ipynb"
     assert "torchvision" not in "".join(cell.source for cell in code_cells(path))
-    for room in ("arithmetic", "checks", "data", "explorer", "figures", "presets"):
-        assert "torchvision" not in Path(ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")
+    rooms = ", ".join(("arithmetic", "checks", "data", "explorer", "figures", "presets", "sandbox"))
+    code = f"import sys; from helpers import {rooms}; assert not {{'torchvision', 'sklearn'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nothing_else_stands_at_the_top():
@@ -202,8 +203,8 @@ def test_nothing_else_stands_at_the_top():
 
 
 def test_a_lower_room_of_helpers_never_imports_a_higher_one():
-    rooms = ["arithmetic", "presets", "data", "convnet", "figures", "explorer", "dropout", "tracer", "composer"]
-    rooms += ["autograd", "stepper", "checks"]
+    rooms = ["arithmetic", "presets", "data", "convnet", "figures", "explorer", "dropout", "monitor", "training"]
+    rooms += ["sandbox", "tracer", "composer", "autograd", "stepper", "checks"]
     assert {path.stem for path in (ROOT / "helpers").glob("*.py")} == {*rooms, "__init__"}
     for place, room in enumerate(rooms):
         text = (ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")

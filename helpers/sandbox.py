@@ -1,0 +1,98 @@
+"""The training sandbox: hyper-parameters on sliders, a button that trains, and the last runs side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import ipywidgets as widgets
+import torch
+from torch import nn
+
+from helpers import figures
+from helpers.convnet import ConvNet
+from helpers.data import Digits, Split
+from helpers.explorer import Bench, label
+from helpers.monitor import Monitor, MonitorView
+from helpers.training import History, fit
+
+SECONDS = 10
+CHOICES = {
+    "lr": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+    "batch_size": [16, 32, 64, 128, 256, 512, 1024],
+    "epochs": [1, 2, 3, 5, 10, 20, 50],
+    "images": [100, 300, 1000, 3000, 10000, 55000],
+}
+TIPS = {
+    "lr": "The learning rate: how long the steps are",
+    "batch_size": "How many images each step looks at",
+    "epochs": "How often every image is seen",
+    "images": "How many images of the training split are used",
+}
+
+
+def _chosen(name: str) -> property:
+    def put(bench: "TrainingBench", value: float) -> None:
+        slider = bench._linked[name][0]
+        if isinstance(value, bool) or value not in slider.options:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, slider.options))}, not {value!r}.")
+        slider.value = value
+
+    return property(lambda bench: bench._linked[name][0].value, put, doc=TIPS[name])
+
+
+class TrainingBench(Bench):
+    """Trains a fresh network with the chosen hyper-parameters, for ten seconds at most, from the same start each time.
+
+    `bench.train()` does what the button does and returns the history; `bench.histories` holds the runs in order.
+    """
+
+    lr, batch_size, epochs, images = map(_chosen, CHOICES)
+
+    def __init__(self, digits: Digits, make: Callable[[], nn.Module] = ConvNet, **settings: float) -> None:
+        self._digits, self._make = digits, make
+        self._histories: list[History] = []
+        count = len(digits.train.labels)
+        images = [number for number in CHOICES["images"] if number < count] + [count]
+        self._linked = {name: [_slider(name, values)] for name, values in (CHOICES | {"images": images}).items()}
+        self._view = MonitorView(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
+        tip = f"Train a fresh network, for {SECONDS} seconds at most"
+        self._button = widgets.Button(description="Train", tooltip=tip, button_style="primary")
+        self._button.on_click(lambda _: self.train())
+        sliders = [slider for (slider,) in self._linked.values()]
+        super().__init__([widgets.Box([*sliders, self._button], layout={"flex_flow": "row wrap"}), self._view])
+        for name, value in ({"lr": 0.01, "batch_size": 128, "epochs": 1, "images": count} | settings).items():
+            setattr(self, name, value)
+
+    @property
+    def histories(self) -> list[History]:
+        """The runs so far, the first one first."""
+        return [*self._histories]
+
+    def train(self) -> History:
+        """Train a fresh network with the settings as they stand and add the run to the view."""
+        settings = self._told()
+        images = settings.pop("images")
+        digits = replace(self._digits, train=Split(*(part[:images] for part in self._digits.train)))
+        name = ", ".join(f"{word} {value}" for word, value in self._told().items())
+        self._button.disabled = True
+        try:
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                model = self._make()
+            monitor = Monitor(digits.source, name, self._view)
+            self._histories.append(fit(model, digits, seconds=SECONDS, monitor=monitor, **settings))
+        finally:
+            self._button.disabled = False
+        return self._histories[-1]
+
+    def _settable(self) -> list[str]:
+        return [*TIPS]
+
+    def _told(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in TIPS}
+
+    def _still(self) -> figures.Picture:
+        return figures.training(dict(zip(self._view.names, self._view.runs, strict=True)), self._digits.source)
+
+
+def _slider(name: str, values: Sequence[float]) -> widgets.SelectionSlider:
+    return widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))
