@@ -13,6 +13,7 @@ from numbers import Integral, Real
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.arithmetic import output_size, pooled_size
 from helpers.convnet import Net
@@ -636,3 +637,158 @@ def _losses(net: nn.Module, x: torch.Tensor, target: torch.Tensor, steps: int, l
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+@exercise("the last, smaller batch of each epoch is a step too.")
+def steps(answer: Callable) -> None:
+    """Check a function of images, batch_size and epochs that returns the number of steps."""
+    sizes = (55_000, 64, 20), (60_000, 100, 3), (100, 128, 5), (1_317, 32, 2)
+    cases = [dict(zip(("images", "batch_size", "epochs"), size, strict=True)) for size in sizes]
+    _agrees(answer, lambda images, batch_size, epochs: epochs * math.ceil(images / batch_size), cases)
+
+
+@exercise("it agrees with F.cross_entropy, for large logits too.")
+def cross_entropy(answer: Callable) -> None:
+    """Check a function of logits (N×10) and labels (N) that returns their mean cross entropy."""
+    generator = torch.Generator().manual_seed(0)
+    cases = [
+        {"logits": size * torch.randn(n, 10, generator=generator), "labels": torch.arange(n) * 3 % 10}
+        for n, size in ((1, 1), (6, 3))
+    ]
+    _agrees(answer, F.cross_entropy, cases)
+    large = torch.zeros(2, 10)
+    large[0, 3], large[1, 4] = 1000, -1000
+    given = torch.as_tensor(answer(large.clone(), torch.tensor([3, 4]))).double()
+    survives = torch.isclose(given, torch.tensor(500 + math.log(9) / 2).double(), rtol=1e-3)
+    expect(
+        bool(survives),
+        f"it is right for small logits; for logits of ±1,000 it gives {given:.4g}, as exp overflows or log meets 0.",
+    )
+
+
+@exercise("dropout off, no graph, and the mode is as it was.")
+def honest_accuracy(answer: Callable) -> None:
+    """Check a function of model, images and labels that returns the accuracy and leaves the model in its mode."""
+    expect(callable(answer), "the answer is a function of model, images, labels.")
+    torch.manual_seed(0)
+    model, graphs = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.Dropout(0.9), nn.Linear(64, 10)), []
+    model.register_forward_hook(lambda _model, _x, output: graphs.append(output.grad_fn is not None))
+    for count, mode in ((400, True), (250, False)):
+        images = torch.randn(count, 1, 28, 28)
+        with torch.no_grad():
+            labels = model.eval()(images).argmax(1)
+        labels[: count // 4] = (labels[: count // 4] + 1) % 10
+        model.train(mode)
+        graphs.clear()
+        given = answer(model, images, labels)
+        expect(given is not None, "it returns None; is a return missing?")
+        expect(not isinstance(given, torch.Tensor), "it returns a tensor; make it a plain number with item().")
+        given, right = _number("what it returns", given), 1 - (count // 4) / count
+        expect(not math.isclose(given, 100 * right), "that is in percent; give the share, from 0 to 1.")
+        expect(
+            math.isclose(given, right, abs_tol=1e-4), f"it returns {given:.3f}, not {right:.3f}; was dropout still on?"
+        )
+        expect(model.training is mode, f"the model came in train({mode}) and goes out in train({not mode}).")
+        expect(not any(graphs), "the number is right, and a graph is made; which block stops that?")
+
+
+@exercise("so many of each class, and the same ones tomorrow.")
+def hold_out(answer: Callable) -> None:
+    """Check a function of labels and count that returns indices, count of each class."""
+    expect(callable(answer), "the answer is a function of labels, count.")
+    generator = torch.Generator().manual_seed(0)
+    for classes, count in ((10, 5), (3, 20)):
+        labels = torch.randint(classes, (600,), generator=generator)
+        given = answer(labels.clone(), count)
+        expect(isinstance(given, torch.Tensor), f"it returns a value of type {type(given).__name__}, not a tensor.")
+        whole = given.ndim == 1 and given.dtype in (torch.int64, torch.int32)
+        expect(whole, f"indices are one row of whole numbers, not {given.dtype} of shape {tuple(given.shape)}.")
+        expect(len(given.unique()) == len(given), "some indices come twice.")
+        here = bool(((given >= 0) & (given < len(labels))).all())
+        expect(here, "some indices are no places in labels; did you give back the labels themselves?")
+        found = torch.bincount(labels[given], minlength=classes).tolist()
+        expect(found == [count] * classes, f"with count {count} the classes come {found} times.")
+        again = answer(labels.clone(), count)
+        expect(torch.equal(given.sort()[0], again.sort()[0]), "the second call gives others; where is the seed?")
+
+
+@exercise("the sampler picks, the loader hands out.")
+def loader_of(answer: Callable) -> None:
+    """Check a function of dataset, classes and batch_size that returns a loader of only these classes."""
+    expect(callable(answer), "the answer is a function of dataset, classes, batch_size.")
+    labels = torch.arange(200) * 7 % 10
+    dataset = TensorDataset(torch.arange(200.0).view(-1, 1, 1, 1).expand(-1, 1, 2, 2), labels)
+    for classes, batch_size in (({3, 8}, 16), ({0}, 7)):
+        loader = answer(dataset, classes, batch_size)
+        kind = type(loader).__name__
+        expect(isinstance(loader, DataLoader), f"it returns a value of type {kind}, not a DataLoader.")
+        passes = [[[*map(int, images[:, 0, 0, 0])] for images, _ in loader] for _ in range(2)]
+        first, second = (sum(batches, []) for batches in passes)
+        found = {int(labels[i]) for i in first}
+        expect(found == classes, f"asked for the classes {sorted(classes)}, it gives {sorted(found)}.")
+        wanted = [i for i in range(200) if int(labels[i]) in classes]
+        expect(sorted(first) == wanted, f"it gives {len(first)} images; there are {len(wanted)}, each to come once.")
+        expect(len(passes[0][0]) == batch_size, f"its batches have {len(passes[0][0])} images, not {batch_size}.")
+        expect(first != second, "both passes have the same order; it should be random.")
+
+
+@exercise("and it stays between 0 and 1.")
+def interval(answer: Callable) -> None:
+    """Check a function of right and total that returns the 95 % interval of an accuracy as (low, high)."""
+    expect(callable(answer), "the answer is a function of right, total.")
+    for right, total in ((990, 1000), (9914, 10_000), (20, 20), (1, 200)):
+        given, said = _plain(answer(right, total)), f"for {right} of {total}"
+        expect(isinstance(given, list) and len(given) == 2, f"{said} it returns {given!r}, not a pair (low, high).")
+        given = [_number(f"{said}, {name}", one) for name, one in zip(("low", "high"), given, strict=True)]
+        p = right / total
+        margin = 1.96 * math.sqrt(p * (1 - p) / total)
+        expect(given[0] >= 0 and given[1] <= 1, f"{said} it gives {given[0]:.4f} to {given[1]:.4f}, beyond 0 or 1.")
+        near = all(
+            abs(one - end) < 2e-4 for one, end in zip(given, (max(0, p - margin), min(1, p + margin)), strict=True)
+        )
+        expect(near, f"{said} it gives {given[0]:.4f} to {given[1]:.4f}; is it p ± 1.96·√(p(1 − p)/total)?")
+
+
+@exercise("the best so far, and how long ago that was.")
+def early_stop(answer: Callable) -> None:
+    """Check a function of accuracies and patience that returns the number of epochs that are run."""
+
+    def epochs(accuracies: list[float], patience: int) -> int:
+        for epoch in range(1, len(accuracies) + 1):
+            before = accuracies[:epoch]
+            if epoch - (1 + before.index(max(before))) >= patience:
+                return epoch
+        return len(accuracies)
+
+    runs = [0.9, 0.95, 0.94, 0.96, 0.96, 0.95, 0.97], [0.5, 0.6, 0.7], [0.9, 0.8, 0.7, 0.95]
+    cases = [{"accuracies": run, "patience": patience} for run in runs for patience in (1, 2, 3)]
+    _agrees(answer, epochs, cases)
+
+
+# Of the old program in notebook 05: for each fault the lines that name it, and where to look.
+FAULTS = [
+    ({2}, "which images does the validation use?"),
+    ({3}, "how representative are the images that it tests on?"),
+    ({6}, "from which side does Python read a // 4 * a // 4?"),
+    ({9, 11}, "how often is the softmax taken?"),
+    ({15}, "which gradients does nobody need?"),
+    ({27}, "which names are used twice?"),
+    ({25, 28}, "what does a validation not need?"),
+    ({31}, "what is computed anew each time, though it has not changed?"),
+    ({32, 33, 34}, "how often does it report, and how deep does that stand?"),
+]
+
+
+@exercise("nine faults, and the program still runs.")
+def nine_faults(answer: set) -> None:
+    """Check the lines of the nine faults in the old program of notebook 05."""
+    lines = _plain(answer)
+    expect(isinstance(lines, set | list), "give a set of line numbers, like {1, 2, 3}.")
+    whole = all(isinstance(line, Integral) and 1 <= line <= 34 for line in lines)
+    expect(whole, "give line numbers, whole ones from 1 to 34.")
+    found = [bool(accepted & set(lines)) for accepted, _ in FAULTS]
+    innocent = sorted(set(lines) - set.union(*(accepted for accepted, _ in FAULTS)))
+    listed = f"{sum(found)} of nine found"
+    expect(not innocent, f"{listed}; line {innocent and innocent[0]} is not one of them.")
+    hint = next((hint for seen, (_, hint) in zip(found, FAULTS, strict=True) if not seen), "")
+    expect(not hint, f"{listed}. Of the others: {hint}")

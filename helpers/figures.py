@@ -129,11 +129,11 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
 
 
 def _outcome(run: dict[str, list]) -> str:
-    said = [
-        f"after {batches} batches validation loss {loss:.3f}, accuracy {right:.2%}"
-        for batches, loss, right in run["validation"]
-    ]
-    return ", ".join(said) or "no epoch was finished"
+    if not run["validation"]:
+        return "no epoch was finished"
+    (batches, loss, right), best = run["validation"][-1], max(right for *_, right in run["validation"])
+    said = f"after {batches} batches the validation loss is {loss:.3f} and the accuracy {right:.2%}"
+    return said + (f", at best {best:.2%}" if len(run["validation"]) > 1 else "")
 
 
 def graph(

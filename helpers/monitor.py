@@ -30,13 +30,13 @@ class MonitorView(anywidget.AnyWidget):
 class Monitor:
     """Shows one run in a view: its own, made and displayed when the run starts in a notebook, or a given one."""
 
-    def __init__(self, source: str, name: str = "", view: MonitorView | None = None) -> None:
-        self.source, self.name, self.view = source, name, view
+    def __init__(self, source: str, name: str = "", view: MonitorView | None = None, show: bool = True) -> None:
+        self.source, self.name, self.view, self.show = source, name, view, show
 
     def start(self, batches: int) -> None:
         """Make room for the run."""
         self.batches, self.drawn = batches, time.monotonic()
-        if self.view is None and getattr(get_ipython(), "kernel", None):
+        if self.view is None and self.show and getattr(get_ipython(), "kernel", None):
             self.view = MonitorView(source=self.source)
             display(self.view)
         if self.view:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,7 @@ class Recipe:
     Schedule: Smith and Topin 2017, https://arxiv.org/abs/1708.07120, as torch.optim.lr_scheduler.OneCycleLR has it.
     """
 
-    epochs: int = 1
+    epochs: float = 1
     batch_size: int = 128
     lr: float = 0.01
     optimizer: str = "Adam"
@@ -38,13 +39,14 @@ class Recipe:
     shift: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("epochs", self.epochs, 1)
         check_whole("batch_size", self.batch_size, 1)
         check_whole("shift", self.shift, 0, 8)
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}.")
-        if not self.lr > 0:
-            raise ValueError(f"lr must be a number above 0, not {self.lr!r}.")
+        for name in ("epochs", "lr"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a number above 0, not {value!r}.")
 
 
 QUICK = Recipe()
@@ -122,6 +124,7 @@ def fit(
     recipe: Recipe = QUICK,
     seed: int = 0,
     seconds: float | None = None,
+    show: bool = True,
     monitor: Monitor | None = None,
     **changes: object,
 ) -> History:
@@ -131,7 +134,7 @@ def fit(
     and number of threads give the same numbers. `seconds` bounds the time. Interrupting the kernel keeps the model and
     the history.
     """
-    run = _Run(model, digits, _changed(recipe, changes), seconds, monitor or Monitor(digits.source))
+    run = _Run(model, digits, _changed(recipe, changes), seconds, monitor or Monitor(digits.source, show=show))
     history = run.go(seed)
     if history.stopped and not monitor:
         print(history.stopped)
@@ -156,7 +159,7 @@ class _Run:
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         self.device = accelerator or torch.device("cpu")
         self.train, self.validation = (_on(self.device, split) for split in (digits.train, digits.validation))
-        self.batches = recipe.epochs * -(-len(self.train.labels) // recipe.batch_size)
+        self.batches = math.ceil(recipe.epochs * math.ceil(len(self.train.labels) / recipe.batch_size))
         self.history = History(digits.source, recipe, best=_copy(model))
 
     def go(self, seed: int) -> History:
@@ -178,10 +181,8 @@ class _Run:
         # Convolutions on a CPU are faster where the channels of a pixel lie side by side.
         self.model.to(self.device, memory_format=torch.channels_last)
         self._prepare()
-        for _ in range(self.history.recipe.epochs):
+        while not self._over():
             self._epoch()
-            if self.history.stopped:
-                break
 
     def _prepare(self) -> None:
         recipe = self.history.recipe
@@ -198,7 +199,8 @@ class _Run:
         first, order = len(self.history.losses), torch.randperm(len(self.train.labels)).to(self.device)
         for batch in order.split(self.history.recipe.batch_size):
             self._step(self.train.images[batch], self.train.labels[batch])
-            if self._ended():
+            self._look_at_loss_and_clock()
+            if self._over():
                 break
         if torch.tensor(self.history.losses[first:]).isfinite().all():
             self._validate(first)
@@ -216,8 +218,10 @@ class _Run:
             self.history.snapshots.append((len(self.history.losses), _kernels(self.model)))
         self.monitor.tick(self.history, time.monotonic() - self.start, self.seconds)
 
-    def _ended(self) -> bool:
-        """Say whether the run is over before its time, and why."""
+    def _over(self) -> bool:
+        return bool(self.history.stopped) or len(self.history.losses) == self.batches
+
+    def _look_at_loss_and_clock(self) -> None:
         if not math.isfinite(self.history.losses[-1]):
             lr = self.history.recipe.lr
             self.model.load_state_dict(self.history.best)
@@ -228,7 +232,6 @@ class _Run:
             )
         elif time.monotonic() - self.start > self.seconds:
             self._stop("Time is up", f"{self.seconds:g} seconds were asked for. The model keeps the weights it has")
-        return bool(self.history.stopped)
 
     def _validate(self, first: int) -> None:
         loss, accuracy = evaluate(self.model, self.validation)
@@ -249,10 +252,7 @@ class _Run:
 
     def _stop(self, what: str, then: str) -> None:
         done, all_ = len(self.history.losses), self.batches
-        epoch = min(len(self.history) + 1, self.history.recipe.epochs)
-        self.history.stopped = (
-            f"{what} in epoch {epoch} of {self.history.recipe.epochs}, after {done} of {all_} batches: {then}."
-        )
+        self.history.stopped = f"{what} in epoch {len(self.history) + 1}, after {done} of {all_} batches: {then}."
 
     def _best(self) -> str:
         if not self.history.rows:

@@ -1,13 +1,16 @@
-"""How fast and how large the course is: `python tests/benchmark.py latency` (or `startup`).
+"""How fast and how large the course is: `python tests/benchmark.py latency` (or `startup`, `memory`, `training`).
 
 `latency` runs the benches and the usual `interact` with matplotlib in JupyterLab in Chromium, and prints the time
 from a key press to the changed picture. `startup` runs notebook 01 in a fresh kernel and prints
-the time to its first picture and the memory that its kernel takes.
+the time to its first picture and the memory that its kernel takes; `memory` does that for notebook 05.
+`training` trains the ConvNet in the older way and in ours; it takes half an hour, and `training --quick` two minutes.
 """
 
 import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -16,6 +19,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 PRESSES = 16  # of each slider
+PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 SLIDERS = ["input_size", "kernel_size", "stride", "padding", "dilation", "step"]
 POOLING_SLIDERS = ["input_size", "kernel_size", "stride", "padding", "step"]
 
@@ -136,28 +140,56 @@ def _press_keys(lab, page, picture: str, sliders: list[str]) -> list[float]:
 
 def startup() -> None:
     """Print the time from Run All in a fresh kernel to the first picture, and the kernel's peak memory."""
-    path = next((ROOT / "notebooks").glob("01*.ipynb"))
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(
-        nbformat.v4.new_code_cell("import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
-    )
     first, begin = [], time.perf_counter()
 
     def note_picture(cell, cell_index, execute_reply) -> None:
         if not first and any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
             first.append(time.perf_counter() - begin)
 
+    name, megabytes = _run_fresh("01", note_picture)
+    print(f"{name} with torch {torch.__version__}, from the start of a fresh kernel")
+    print(f"first picture after {first[0]:.1f} s, last cell after {time.perf_counter() - begin:.1f} s")
+    print(f"peak memory of the kernel {megabytes:.0f} MB")
+
+
+def memory() -> None:
+    """Print the peak memory of notebook 05's kernel, and how much of it the packages take before any digit is there."""
+    begin = time.perf_counter()
+    name, megabytes = _run_fresh("05")
+    seconds = time.perf_counter() - begin
+    command = [sys.executable, "-c", f"import torch, torchvision; {PEAK}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = _megabytes(done.stdout)
+    print(f"{name} with torch {torch.__version__}, {torch.get_num_threads()} threads, {seconds:.0f} s")
+    print(f"peak memory of the kernel {megabytes:.0f} MB")
+    print(f"import torch, torchvision alone {imported:.0f} MB, all else {megabytes - imported:.0f} MB")
+
+
+def _run_fresh(number: str, on_cell_executed: Callable | None = None) -> tuple[str, float]:
+    """Run a notebook in a kernel of its own; return its name and the kernel's peak memory in MB."""
+    path = next((ROOT / "notebooks").glob(f"{number}*.ipynb"))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
     client = NotebookClient(
         notebook,
+        timeout=600,
         kernel_name="python3",
-        on_cell_executed=note_picture,
+        on_cell_executed=on_cell_executed,
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    megabytes = int(notebook.cells[-1].outputs[0].text) / (1024 * (1024 if sys.platform == "darwin" else 1))
-    print(f"{path.name} with torch {torch.__version__}, from the start of a fresh kernel")
-    print(f"first picture after {first[0]:.1f} s, last cell after {time.perf_counter() - begin:.1f} s")
-    print(f"peak memory of the kernel {megabytes:.0f} MB")
+    return path.name, _megabytes(notebook.cells[-1].outputs[0].text)
+
+
+def _megabytes(printed: str) -> float:
+    return int(printed) / (1024 * (1024 if sys.platform == "darwin" else 1))
+
+
+def training(*options: str) -> None:
+    """Print how much faster the course trains than older texts, and what its recipes reach."""
+    import race
+
+    race.table(quick="--quick" in options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,320 @@
+"""The training loop: what it learns, what it leaves behind, and how it ends when something goes wrong."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers import convnet, data, training
+from helpers.monitor import Monitor, MonitorView
+from helpers.training import LONG, QUICK, Recipe, evaluate, fit, shifted
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.embedded()
+
+
+def fresh(seed=0, **how):
+    torch.manual_seed(seed)
+    return convnet.ConvNet(**how)
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in other)
+
+
+def interrupt_after(model, batches):
+    """Press the stop button while the model looks at the given batch."""
+    seen = []
+
+    def count(_model, _images):
+        seen.append(model.training)
+        if sum(seen) == batches:
+            raise KeyboardInterrupt
+
+    return model.register_forward_pre_hook(count)
+
+
+def test_the_embedded_digits_are_learned(digits):
+    model = fresh(dropout=0)
+    history = fit(model, digits, epochs=20)
+    assert evaluate(model, digits.test)[1] >= 0.97
+    assert [row["epoch"] for row in history] == [*range(1, 21)]
+    assert history[-1]["validation_accuracy"] == evaluate(model, digits.validation)[1]
+    assert len(history.losses) == len(history.accuracies) == 20 * 11 == history[-1]["batches"]
+    assert history.stopped == ""
+    assert not model.training
+    assert next(model.parameters()).device.type == "cpu"
+
+
+def test_a_row_holds_what_was_measured(digits):
+    model = fresh()
+    history = fit(model, digits, epochs=2)
+    for row, start in zip(history, (0, 11), strict=True):
+        losses, shares = history.losses[start : start + 11], history.accuracies[start : start + 11]
+        assert row["train_loss"] == pytest.approx(sum(losses) / 11)
+        assert row["train_accuracy"] == pytest.approx(sum(shares) / 11)
+    assert history[0]["seconds"] < history[1]["seconds"]
+    logits = training.logits(model, digits.validation.images)
+    assert history[1]["validation_loss"] == pytest.approx(F.cross_entropy(logits, digits.validation.labels).item())
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(digits):
+    models = [fresh() for _ in range(3)]
+    runs = [fit(model, digits, LONG, epochs=2, seed=seed) for model, seed in zip(models, (1, 1, 2), strict=True)]
+    assert runs[0].losses == runs[1].losses != runs[2].losses
+    assert same(models[0].state_dict(), models[1].state_dict())
+
+
+def test_the_callers_random_numbers_stay_as_they_are(digits):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    model = fresh()
+    torch.manual_seed(5)
+    fit(model, digits, epochs=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_part_of_an_epoch_can_be_asked_for(digits):
+    history = fit(fresh(), digits, epochs=1.5)
+    assert len(history.losses) == 17
+    assert len(history) == 2
+
+
+def test_the_rate_rises_and_falls(digits):
+    rates = []
+    real = torch.optim.Adam.step
+    model = fresh()
+
+    def step(optimizer, *arguments, **named):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return real(optimizer, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", step)
+        fit(model, digits, epochs=3, lr=0.02)
+    assert len(rates) == 33
+    assert max(rates) == pytest.approx(0.02, rel=0.05)
+    assert rates[0] < max(rates) / 10
+    assert rates[-1] < max(rates) / 100
+
+
+def test_weights_are_put_aside_on_the_way(digits):
+    history = fit(fresh(), digits, epochs=10)
+    moments = [moment for moment, _ in history.snapshots]
+    assert moments[0] == 1
+    assert moments == sorted(set(moments))
+    assert 30 <= len(moments) <= training.SNAPSHOTS + 1
+    first, last = history.snapshots[0][1], history.snapshots[-1][1]
+    assert {name: tuple(kernels.shape) for name, kernels in last.items()} == {
+        "conv1.weight": (4, 1, 5, 5),
+        "conv2.weight": (8, 4, 5, 5),
+    }
+    assert not same(first, last)
+
+
+def test_the_best_epochs_weights_are_kept(digits):
+    model = fresh()
+    history = fit(model, digits, epochs=6, lr=0.02)
+    accuracies = [row["validation_accuracy"] for row in history]
+    assert history.best_epoch == 1 + accuracies.index(max(accuracies))
+    model.load_state_dict(history.best)
+    assert evaluate(model, digits.validation)[1] == max(accuracies)
+
+
+@pytest.mark.parametrize("batches", [1, 5, 25])
+def test_an_interruption_keeps_model_history_and_best_weights_and_says_so(digits, capsys, batches):
+    model = fresh()
+    start = {name: values.clone() for name, values in model.state_dict().items()}
+    stop = interrupt_after(model, batches)
+    history = fit(model, digits, epochs=4)
+    stop.remove()
+    epoch = 1 + (batches - 1) // 11
+    assert len(history.losses) == batches - 1
+    assert len(history) == epoch - 1
+    assert history.stopped.startswith(
+        f"Interrupted in epoch {epoch}, after {batches - 1} of 44 batches: the model keeps"
+    )
+    assert capsys.readouterr().out == history.stopped + "\n"
+    assert not model.training
+    assert same(history.best, start) == (epoch == 1)
+    if epoch > 1:
+        assert "history.best holds those of epoch" in history.stopped
+        assert not same(model.state_dict(), history.best)
+    assert evaluate(model, digits.validation)[1] > 0
+    assert "Interrupted" in repr(history)
+    assert history.plot().png
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(digits, capsys):
+    broken = replace(digits, train=data.Split(digits.train.images * torch.nan, digits.train.labels))
+    model = fresh()
+    start = {name: values.clone() for name, values in model.state_dict().items()}
+    history = fit(model, broken)
+    assert len(history.losses) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("The loss is not a number any more in epoch 1, after 1 of 11 batches")
+    assert "Try a smaller lr, such as 0.001 instead of 0.01" in said
+    assert "between 0 and 1" in said
+    assert said.count("\n") == 1
+    assert same(model.state_dict(), start)
+    assert history.plot().png
+
+
+def test_the_time_can_be_bounded(digits, capsys):
+    history = fit(fresh(), digits, epochs=1000, seconds=0.5)
+    assert history.stopped.startswith("Time is up in epoch")
+    assert "0.5 seconds were asked for" in capsys.readouterr().out
+    assert 0 < len(history.losses) < 11_000
+    assert len(history) >= 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"lr": 0}, "lr must be a number above 0, not 0."),
+        ({"lr": "0.1"}, "lr must be a number above 0, not '0.1'."),
+        ({"epochs": -1}, "epochs must be a number above 0, not -1."),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"shift": 9}, "shift must be"),
+        ({"optimizer": "Adamm"}, "optimizer must be one of Adam, SGD, not 'Adamm'."),
+        ({"learning_rate": 0.1}, "fit has no setting 'learning_rate'; it has epochs, batch_size, lr,"),
+    ],
+)
+def test_bad_settings_get_one_sentence_and_change_nothing(digits, wrong, says):
+    model = fresh()
+    start = {name: values.clone() for name, values in model.state_dict().items()}
+    with pytest.raises(ValueError, match=".") as caught:
+        fit(model, digits, **wrong)
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)
+    assert same(model.state_dict(), start)
+
+
+def test_shifting_moves_each_image_by_itself():
+    image = torch.zeros(1, 1, 28, 28)
+    image[0, 0, 10, 12] = 1
+    torch.manual_seed(0)
+    moved = shifted(image.expand(500, 1, 28, 28), 2)
+    places = {tuple(place[2:]) for place in moved.nonzero().tolist()}
+    assert places == {(row, column) for row in range(8, 13) for column in range(10, 15)}
+    assert (moved.sum(dim=(1, 2, 3)) == 1).all()
+    assert torch.equal(shifted(image, 0), image)
+
+
+def test_evaluating_keeps_the_mode_and_makes_no_graph(digits):
+    model, graphs = fresh(), []
+    model.register_forward_hook(lambda _model, _images, output: graphs.append(output.grad_fn))
+    for mode in (True, False):
+        model.train(mode)
+        loss, accuracy = evaluate(model, digits.validation)
+        assert model.training is mode
+        with torch.no_grad():
+            outputs = model.eval()(digits.validation.images)
+        assert loss == pytest.approx(F.cross_entropy(outputs, digits.validation.labels).item())
+        assert accuracy == (outputs.argmax(1) == digits.validation.labels).double().mean().item()
+    assert not any(graphs)
+
+
+def test_any_model_and_any_number_of_images_will_do(digits):
+    five = replace(digits, train=data.Split(*(part[:5] for part in digits.train)))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    assert len(fit(model, five, batch_size=128, epochs=2).losses) == 2
+
+
+def test_the_history_is_a_plain_table_and_draws_itself(digits):
+    history = fit(fresh(), digits, epochs=2)
+    assert [*history] == history.rows
+    assert set(history[0]) == {
+        "epoch",
+        "batches",
+        "seconds",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+    }
+    lines = repr(history).splitlines()
+    assert lines[0] == "trained on scikit-learn digits"
+    assert len(lines) == 4
+    assert f"{history[1]['validation_accuracy']:.2%}" in lines[3]
+    assert "scikit-learn digits" in history.plot().alt
+
+
+def test_the_view_draws_at_most_ten_times_a_second(digits):
+    view, drawn = MonitorView(source="here"), []
+    view.observe(lambda change: drawn.append(change["new"]), "runs")
+    history = fit(fresh(), digits, epochs=30, monitor=Monitor("here", "a run", view))
+    assert 2 <= len(drawn) <= 1 + 10 * history[-1]["seconds"] + 1
+    assert view.done == 1
+    assert view.says.startswith("a run: batch 330 of 330")
+    assert f"Validation accuracy {history[-1]['validation_accuracy']:.2%} after epoch 30." in view.says
+    assert view.runs == [history.curves()]
+    assert len(view.runs[0]["steps"]) <= 100
+
+
+def test_the_view_keeps_the_last_four_runs(digits):
+    view = MonitorView(source="here")
+    for name in "abcdef":
+        fit(fresh(), digits, monitor=Monitor("here", name, view))
+    assert view.names == [*"cdef"]
+    assert len(view.runs) == 4
+
+
+def test_outside_a_notebook_it_is_quiet(digits, capsys):
+    fit(fresh(), digits)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_checkpoint_reads_what_its_record_says():
+    path = convnet.CHECKPOINT
+    assert path.stat().st_size <= 1_000_000
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert Recipe(**record["recipe"]) == LONG
+    state = torch.load(path, weights_only=True)
+    assert {*state} == {*convnet.ConvNet().state_dict()}
+    assert not convnet.trained().training
+    assert record["test accuracy"] >= 0.993
+
+
+def test_the_checkpoint_reads_mnist():
+    digits = data.digits()
+    if digits.source != "MNIST":
+        pytest.skip("needs MNIST")
+    record = json.loads(convnet.CHECKPOINT.with_suffix(".json").read_text(encoding="utf-8"))
+    for name, split in (("validation accuracy", digits.validation), ("test accuracy", digits.test)):
+        assert evaluate(convnet.trained(), split)[1] == pytest.approx(record[name], abs=6e-4)
+
+
+def test_the_quick_recipe_reads_mnist():
+    digits = data.digits()
+    if digits.source != "MNIST":
+        pytest.skip("needs MNIST")
+    model = fresh(dropout=0)
+    history = fit(model, digits, QUICK)
+    assert history[-1]["validation_accuracy"] >= 0.975
+
+
+def test_a_real_interruption_ends_the_run_in_a_program_too():
+    code = (
+        "import signal\n"
+        "from helpers import convnet, data, training\n"
+        "model, seen = convnet.ConvNet(), []\n"
+        "def press(*_):\n"
+        "    seen.append(1)\n"
+        "    if len(seen) == 30: signal.raise_signal(signal.SIGINT)\n"
+        "model.register_forward_hook(press)\n"
+        "history = training.fit(model, data.embedded(), epochs=100)\n"
+        "print(len(history), len(history.losses))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    sentence, numbers = done.stdout.splitlines()
+    assert sentence.startswith("Interrupted in epoch 3, after ")
+    assert numbers.startswith("2 2")
