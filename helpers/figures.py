@@ -123,7 +123,8 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     loss, accuracy = figure.axes
     loss.set(title=f"loss, {source}", xlabel="batches", ylabel="cross entropy", yscale="log")
     accuracy.set(title=f"accuracy, {source}", xlabel="batches", ylabel="share that is right", ylim=(None, 1.005))
-    loss.legend()
+    if runs:
+        loss.legend()
     words = "; ".join(f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items())
     return Picture(figure, f"Two curves along the batches of training on {source}. {words}.")
 

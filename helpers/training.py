@@ -1,5 +1,6 @@
 """The training loop that notebook 05 builds up, with what a class needs around it: a live view and a history."""
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -186,12 +187,14 @@ class _Run:
 
     def _prepare(self) -> None:
         recipe = self.history.recipe
-        kind, settings, schedule = OPTIMIZERS[recipe.optimizer]
+        kind, settings, schedule = copy.deepcopy(OPTIMIZERS[recipe.optimizer])
         self.optimizer = kind(
             self.model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True, **settings
         )
+        steps = max(self.batches, 4)  # with fewer, OneCycleLR divides by zero
+        schedule["pct_start"] = max(schedule["pct_start"], 2 / steps)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, recipe.lr, self.batches, final_div_factor=1e4, **schedule
+            self.optimizer, recipe.lr, steps, final_div_factor=1e4, **schedule
         )
 
     def _epoch(self) -> None:

@@ -2,13 +2,17 @@
 
 import contextlib
 import io
+import math
 import re
+from functools import partial
 
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F
 from refresh import NOTEBOOKS
 from torch import nn
+from torch.utils.data import DataLoader, Subset
 
 from helpers import checks
 
@@ -42,6 +46,51 @@ def ten_logits(maps, *more):
     convolution = [nn.Conv2d(1, maps, 5), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(maps * 144, 10), *more)
 
+
+def cross_entropy(logits, labels):
+    return (logits.logsumexp(dim=1) - logits[torch.arange(len(labels)), labels]).mean()
+
+
+def from_softmax(logits, labels):
+    return -logits.softmax(dim=1)[torch.arange(len(labels)), labels].log().mean()
+
+
+def share_right(model, images, labels, evaluate=True, back=True, graph=False, scale=1):
+    mode = model.training
+    model.train(not evaluate)
+    with torch.set_grad_enabled(graph):
+        right = (model(images).argmax(1) == labels).float().mean()
+    model.train(mode if back else False)
+    return scale * right.item()
+
+
+def held(labels, count, seed=0):
+    generator = torch.Generator().manual_seed(seed) if seed is not None else None
+    places = [(labels == k).nonzero()[:, 0] for k in labels.unique()]
+    return torch.cat([place[torch.randperm(len(place), generator=generator)[:count]] for place in places])
+
+
+def only_classes(dataset, classes, batch_size, shuffled=True):
+    chosen = Subset(dataset, [i for i in range(len(dataset)) if int(dataset[i][1]) in classes])
+    return DataLoader(chosen, batch_size=batch_size, shuffle=shuffled)
+
+
+def stop_after(accuracies, patience):
+    best, since = -1, 0
+    for epoch, accuracy in enumerate(accuracies, 1):
+        best, since = (accuracy, 0) if accuracy > best else (best, since + 1)
+        if since == patience:
+            return epoch
+    return len(accuracies)
+
+
+def bounds(right, total, clip=True):
+    p = right / total
+    margin = 1.96 * (p * (1 - p) / total) ** 0.5
+    return (max(0.0, p - margin), min(1.0, p + margin)) if clip else (p - margin, p + margin)
+
+
+NINE = {2, 3, 6, 9, 15, 27, 28, 31, 32}
 
 BROKEN = nn.Sequential(
     *[nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)],
@@ -108,6 +157,16 @@ def slow_mean(net, batches, criterion):
 
 
 RIGHT = [
+    (checks.steps, lambda images, batch_size, epochs: epochs * -(-images // batch_size)),
+    (checks.cross_entropy, cross_entropy),
+    (checks.cross_entropy, lambda logits, labels: F.nll_loss(F.log_softmax(logits, 1), labels)),
+    (checks.honest_accuracy, share_right),
+    (checks.hold_out, held),
+    (checks.loader_of, only_classes),
+    (checks.interval, bounds),
+    (checks.early_stop, stop_after),
+    (checks.nine_faults, NINE),
+    (checks.nine_faults, [*NINE - {32, 28}, 25, 34]),
     (checks.chain, (16, 4, 4)),
     (checks.chain, torch.tensor([16.0, 4, 4])),
     (checks.path_to_weight, [0, 1, 0, 2, 0]),
@@ -364,6 +423,38 @@ WRONG = [
     (checks.see_far, {"kernel_size": 9}, "dilation, padding"),
     (checks.see_far, {"dilation": 4, "padding": (0, 4)}, "one whole number"),
     (checks.see_far, 4, "dict"),
+    (checks.steps, 860, "a function of images, batch_size, epochs"),
+    (checks.steps, lambda images, batch_size, epochs: epochs * images // batch_size, "and should give"),
+    (checks.steps, lambda images, batch_size, epochs: math.ceil(epochs * images / batch_size), "and should give"),
+    (checks.steps, lambda images, batch_size, epochs: None, "is a return missing?"),
+    (checks.cross_entropy, lambda logits, labels: cross_entropy(logits, labels) * len(labels), "and should give"),
+    (checks.cross_entropy, from_softmax, "for logits of ±1,000 it gives"),
+    (checks.cross_entropy, lambda logits, labels: logits, "the shape is"),
+    (checks.honest_accuracy, 0.99, "a function of model, images, labels"),
+    (checks.honest_accuracy, partial(share_right, evaluate=False), "was dropout still on?"),
+    (checks.honest_accuracy, partial(share_right, back=False), "goes out in train(False)"),
+    (checks.honest_accuracy, partial(share_right, graph=True), "a graph is made"),
+    (checks.honest_accuracy, partial(share_right, scale=100), "in percent"),
+    (checks.honest_accuracy, lambda model, images, labels: None, "is a return missing?"),
+    (checks.honest_accuracy, lambda model, images, labels: torch.tensor(0.75), "item()"),
+    (checks.hold_out, partial(held, seed=None), "where is the seed?"),
+    (checks.hold_out, lambda labels, count: torch.arange(count * len(labels.unique())), "the classes come"),
+    (checks.hold_out, lambda labels, count: labels[held(labels, count)] * 0, "some indices come twice"),
+    (checks.hold_out, lambda labels, count: held(labels, count).tolist(), "list, not a tensor"),
+    (checks.hold_out, lambda labels, count: held(labels, count).float(), "whole numbers"),
+    (checks.loader_of, lambda dataset, classes, batch_size: dataset, "not a DataLoader"),
+    (checks.loader_of, lambda dataset, classes, batch_size: DataLoader(dataset, batch_size), "asked for the classes"),
+    (checks.loader_of, partial(only_classes, shuffled=False), "the same order"),
+    (checks.loader_of, lambda dataset, classes, batch_size: only_classes(dataset, classes, 1), "have 1 images"),
+    (checks.interval, lambda right, total: right / total, "not a pair"),
+    (checks.interval, partial(bounds, clip=False), "beyond 0 or 1"),
+    (checks.interval, lambda right, total: (0.9, 0.99), "√"),
+    (checks.early_stop, lambda accuracies, patience: len(accuracies), "and should give"),
+    (checks.early_stop, lambda accuracies, patience: 1 + accuracies.index(max(accuracies)), "and should give"),
+    (checks.nine_faults, {2, 3}, "2 of nine found. Of the others: from which side"),
+    (checks.nine_faults, NINE | {20}, "9 of nine found; line 20 is not one of them"),
+    (checks.nine_faults, {0, 2}, "from 1 to 34"),
+    (checks.nine_faults, 9, "give a set of line numbers"),
 ]
 
 

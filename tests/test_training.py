@@ -222,6 +222,13 @@ def test_evaluating_keeps_the_mode_and_makes_no_graph(digits):
     assert not any(graphs)
 
 
+@pytest.mark.parametrize("batches", [1, 2, 3, 5, 10, 20])
+@pytest.mark.parametrize("recipe", [QUICK, LONG], ids=["Adam", "SGD"])
+def test_few_batches_are_enough(digits, recipe, batches):
+    few = replace(digits, train=data.Split(*(part[: 10 * batches] for part in digits.train)))
+    assert len(fit(fresh(), few, recipe, epochs=1, batch_size=10).losses) == batches
+
+
 def test_any_model_and_any_number_of_images_will_do(digits):
     five = replace(digits, train=data.Split(*(part[:5] for part in digits.train)))
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))

@@ -13,6 +13,8 @@ SOURCES = {
     "from helpers.stepper import BackwardStepper\ntorch.manual_seed(0)\nnet = Net()\n"
     "loss = F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10))\n"
     "bench = BackwardStepper(loss, net)\nbench",
+    "training": "from helpers import data\nfrom helpers.sandbox import TrainingBench\n"
+    "bench = TrainingBench(data.embedded(), images=1000, epochs=5)\nbench",
     "convolution": "from helpers.explorer import ConvolutionBench\nbench = ConvolutionBench()\nbench",
 }
 
@@ -237,9 +239,58 @@ def test_the_stepper_goes_on_without_a_kernel(opened):
 
 
 @pytest.mark.parametrize("width", [500, 900])
-@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper"])
+@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper", "training"])
 def test_nothing_is_wider_than_its_place(browser, address, name, width):
     page = lab.open_source(browser, address, SOURCES[name], (width, 900))
     lab.run_all(page)
     assert lab.cut_off(page) == []
+    lab.close(page)
+
+
+@opens("training")
+def test_the_sandbox_is_set_and_started_by_keyboard(opened):
+    train = opened.get_by_role("button", name="Train", exact=True)
+    for rate in ("0.03", "0.1"):
+        press(opened, "lr", "ArrowRight")
+        train.focus()
+        opened.keyboard.press("Enter")
+        done = f"/^lr {rate}, .*batch 40 of 40.*Finished/"
+        opened.wait_for_function(f"{done}.test(document.querySelector('.bench-status').textContent)")
+        opened.wait_for_function("!document.querySelector('.jupyter-button.mod-primary').disabled")
+    assert in_kernel(opened, "bench") == "TrainingBench(lr=0.1, batch_size=128, epochs=5, images=1000)"
+    shares = "(run[-1]['validation_accuracy'] for run in bench.histories)"
+    accuracies = in_kernel(opened, f"*(f'{{100 * share:.2f}}' for share in {shares})").split()
+    names = opened.locator(".curve-names li").all_inner_texts()
+    assert [name.partition(", batch_size 128, epochs 5")[0] for name in names[1:]] == ["lr 0.03", "lr 0.1"]
+    assert [name.rpartition("accuracy ")[2] for name in names[1:]] == [f"{share} %" for share in accuracies]
+    assert opened.locator(".curve").count() == 2
+    for chart in opened.locator(".curve svg").all():
+        assert chart.locator("circle").count() == 10
+        points = chart.locator("polyline").evaluate_all("lines => lines.map(line => line.points.length)")
+        assert points == [40, 40]
+    assert in_kernel(opened, "setattr(bench, 'lr', 0.001)") == "None"
+    assert slider(opened, "lr").get_attribute("aria-label") == "lr"
+    opened.wait_for_function(
+        "[...document.querySelectorAll('.widget-readout')].some((readout) => readout.textContent === '0.001')"
+    )
+
+
+def test_a_training_is_seen_while_it_runs_and_can_be_interrupted(browser, address):
+    source = (
+        "from helpers import convnet, data\nfrom helpers.training import fit\nmodel = convnet.ConvNet()\n"
+        "history = fit(model, data.embedded(), epochs=3000)"
+    )
+    page = lab.open_source(browser, address, source)
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.wait_for_function("document.querySelector('.bench progress')?.value > 0")
+    before = page.inner_text(".bench-status")
+    page.wait_for_function("(before) => document.querySelector('.bench-status').textContent !== before", arg=before)
+    assert "to go" in page.inner_text(".bench-status")
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+    page.wait_for_function("document.querySelector('.jp-OutputArea').textContent.includes('Interrupted in epoch')")
+    assert lab.errors(page) == []
+    assert in_kernel(page, "len(history) == history[-1]['epoch'] > 0, model.training") == "True False"
+    status = page.inner_text(".bench-status")
+    assert f"batch {in_kernel(page, 'len(history.losses)')} of 33000" in status
+    assert "Interrupted" in status
     lab.close(page)
