@@ -740,13 +740,17 @@ def interval(answer: Callable) -> None:
         given, said = _plain(answer(right, total)), f"for {right} of {total}"
         expect(isinstance(given, list) and len(given) == 2, f"{said} it returns {given!r}, not a pair (low, high).")
         given = [_number(f"{said}, {name}", one) for name, one in zip(("low", "high"), given, strict=True)]
-        p = right / total
-        margin = 1.96 * math.sqrt(p * (1 - p) / total)
         expect(given[0] >= 0 and given[1] <= 1, f"{said} it gives {given[0]:.4f} to {given[1]:.4f}, beyond 0 or 1.")
-        near = all(
-            abs(one - end) < 2e-4 for one, end in zip(given, (max(0, p - margin), min(1, p + margin)), strict=True)
-        )
+        ends = _intervals(right / total, total)
+        near = any(math.dist(given, pair) < 2e-4 for pair in ends)
         expect(near, f"{said} it gives {given[0]:.4f} to {given[1]:.4f}; is it p ± 1.96·√(p(1 − p)/total)?")
+
+
+def _intervals(p: float, total: int) -> list[tuple[float, float]]:
+    """Return the usual 95 % interval, cut off at 0 and 1, and Wilson's."""
+    margin, share = 1.96 * math.sqrt(p * (1 - p) / total), 1.96**2 / total
+    middle, wide = (p + share / 2) / (1 + share), math.sqrt(margin**2 + share**2 / 4) / (1 + share)
+    return [(max(0, p - margin), min(1, p + margin)), (middle - wide, middle + wide)]
 
 
 @exercise("the best so far, and how long ago that was.")
@@ -783,8 +787,8 @@ FAULTS = [
 def nine_faults(answer: set) -> None:
     """Check the lines of the nine faults in the old program of notebook 05."""
     lines = _plain(answer)
-    expect(isinstance(lines, set | list), "give a set of line numbers, like {1, 2, 3}.")
-    whole = all(isinstance(line, Integral) and 1 <= line <= 34 for line in lines)
+    expect(isinstance(lines, set | frozenset | list), "give a set of line numbers, like {1, 2, 3}.")
+    whole = all(isinstance(line, Integral) and not isinstance(line, bool) and 1 <= line <= 34 for line in lines)
     expect(whole, "give line numbers, whole ones from 1 to 34.")
     found = [bool(accepted & set(lines)) for accepted, _ in FAULTS]
     innocent = sorted(set(lines) - set.union(*(accepted for accepted, _ in FAULTS)))

@@ -125,7 +125,7 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     accuracy.set(title=f"accuracy, {source}", xlabel="batches", ylabel="share that is right", ylim=(None, 1.005))
     if runs:
         loss.legend()
-    words = "; ".join(f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items())
+    words = "; ".join(f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items()) or "No run yet"
     return Picture(figure, f"Two curves along the batches of training on {source}. {words}.")
 
 

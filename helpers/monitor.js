@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDE = 440, HIGH = 230, LEFT = 52, RIGHT = 8, TOP = 8, BOTTOM = 38; // units of the drawing
-const LOGARITHM = { of: Math.log10, ticks: [0.001, 0.01, 0.1, 1, 10, 100] };
+const LOGARITHM = { of: Math.log10, ticks: [...Array(12)].map((_, power) => +`1e${power - 4}`) };
 const SHARE = { of: (value) => value, ticks: [0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1] };
 
 const shape = (tag, attributes, ...children) => dress(document.createElementNS(SVG, tag), attributes, children);
@@ -28,7 +28,7 @@ class Chart {
     const low = of(Math.max(Math.min(...all, 1), 1e-4)), high = Math.max(of(Math.max(...all, 0.001)), low + 0.05);
     const across = (batches) => LEFT + ((WIDE - LEFT - RIGHT) * batches) / last;
     const up = (value) => HIGH - BOTTOM - ((HIGH - TOP - BOTTOM) * (of(Math.max(value, 1e-4)) - low)) / (high - low);
-    const seen = ticks.filter((tick) => of(tick) >= low - 1e-9 && of(tick) <= high + 1e-9);
+    const seen = ticks.filter((tick) => of(tick) >= low - 1e-3 && of(tick) <= high + 1e-9);
     const marks = seen.flatMap((tick) => [
       shape("line", { x1: LEFT, x2: WIDE - RIGHT, y1: up(tick), y2: up(tick), class: "curve-line" }),
       shape("text", { x: LEFT - 5, y: up(tick) + 4, class: "curve-end" }, String(tick)),
@@ -43,7 +43,9 @@ class Chart {
     const style = `curve-run curve-${i % 4}${newest ? " newest" : ""}`;
     const circles = run.validation.filter((row) => Number.isFinite(row[this.place]))
       .map((row) => shape("circle", { cx: across(row[0]), cy: up(row[this.place]), r: 4.5, class: style }));
-    return [shape("polyline", { points: points.join(" ").trim(), class: style }), ...circles];
+    const [x, y] = points.length === 1 ? points[0].split(",") : []; // a line of one point would not be seen
+    const dot = x ? [shape("circle", { cx: x, cy: y, r: 2, class: `${style} dot` })] : [];
+    return [shape("polyline", { points: points.join(" ").trim(), class: style }), ...dot, ...circles];
   }
 }
 
@@ -65,6 +67,7 @@ function render({ model, el }) {
   function draw() {
     const [runs, names] = [model.get("runs"), model.get("names")];
     bar.value = model.get("done");
+    says.setAttribute("aria-live", model.get("done") < 1 ? "off" : "polite"); // else it would be read ten times a second
     write(says, model.get("says"));
     charts.forEach((chart) => chart.draw(runs));
     legend.replaceChildren(node("li", {}, "Line: training, circles: validation."), ...runs.map((run, i) => node("li", {}, sample(i), ` ${outcome(names[i], run)}`)));

@@ -47,18 +47,17 @@ class Monitor:
         """Draw the run as far as it is, unless that was done a moment ago."""
         if self.view is None or time.monotonic() - self.drawn < PAUSE:
             return
-        done = max(len(history.losses) / self.batches, elapsed / seconds)
+        done = min(1.0, max(len(history.batches) / self.batches, elapsed / seconds))
         left = elapsed * (1 - done) / done
         self._draw(history, done, f"{elapsed:.0f} s, about {left:.0f} s to go")
 
     def finish(self, history: "History", elapsed: float) -> None:  # noqa: F821
         """Draw the run as it ended."""
         if self.view:
-            done = len(history.losses) / self.batches
-            self._draw(history, done, f"{elapsed:.1f} s. {history.stopped or 'Finished'}".rstrip("."))
+            self._draw(history, 1.0, f"{elapsed:.1f} s. {history.stopped or 'Finished'}".rstrip("."))
 
     def _draw(self, history: "History", done: float, when: str) -> None:  # noqa: F821
-        says = f"{self.name or 'Training'}: batch {len(history.losses)} of {self.batches}, {when}."
+        says = f"{self.name or 'Training'}: batch {len(history.batches)} of {self.batches}, {when}."
         if history.rows:
             says += f" Validation accuracy {history[-1]['validation_accuracy']:.2%} after epoch {len(history)}."
         with self.view.hold_sync():

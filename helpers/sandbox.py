@@ -1,7 +1,9 @@
 """The training sandbox: hyper-parameters on sliders, a button that trains, and the last runs side by side."""
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Real
 
 import ipywidgets as widgets
 import torch
@@ -32,8 +34,9 @@ TIPS = {
 def _chosen(name: str) -> property:
     def put(bench: "TrainingBench", value: float) -> None:
         slider = bench._linked[name][0]
-        if isinstance(value, bool) or value not in slider.options:
-            raise ValueError(f"{name} must be one of {', '.join(map(str, slider.options))}, not {value!r}.")
+        if not isinstance(value, Real) or isinstance(value, bool) or value not in slider.options:
+            choices = ", ".join(map(str, slider.options))
+            raise ValueError(f"{name} must be one of {choices}, not {reprlib.repr(value)}.")
         slider.value = value
 
     return property(lambda bench: bench._linked[name][0].value, put, doc=TIPS[name])
@@ -43,11 +46,15 @@ class TrainingBench(Bench):
     """Trains a fresh network with the chosen hyper-parameters, for ten seconds at most, from the same start each time.
 
     `bench.train()` does what the button does and returns the history; `bench.histories` holds the runs in order.
+    A setting that no slider has raises ValueError.
     """
 
     lr, batch_size, epochs, images = map(_chosen, CHOICES)
 
     def __init__(self, digits: Digits, make: Callable[[], nn.Module] = ConvNet, **settings: float) -> None:
+        for name in settings:
+            if name not in TIPS:
+                raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(TIPS)}.")
         self._digits, self._make = digits, make
         self._histories: list[History] = []
         count = len(digits.train.labels)
@@ -69,20 +76,29 @@ class TrainingBench(Bench):
 
     def train(self) -> History:
         """Train a fresh network with the settings as they stand and add the run to the view."""
-        settings = self._told()
-        images = settings.pop("images")
-        digits = replace(self._digits, train=Split(*(part[:images] for part in self._digits.train)))
-        name = ", ".join(f"{word} {value}" for word, value in self._told().items())
+        if self._button.disabled:
+            raise ValueError("A training is running; wait until it has ended, ten seconds at most.")
         self._button.disabled = True
         try:
-            with torch.random.fork_rng():
-                torch.manual_seed(0)
-                model = self._make()
-            monitor = Monitor(digits.source, name, self._view)
-            self._histories.append(fit(model, digits, seconds=SECONDS, monitor=monitor, **settings))
+            self._histories.append(self._run())
+        except Exception as fault:
+            self._view.says = f"This run failed with {type(fault).__name__}: {fault}"
+            raise
         finally:
             self._button.disabled = False
         return self._histories[-1]
+
+    def _run(self) -> History:
+        settings = self._told()
+        name = ", ".join(f"{word} {value}" for word, value in settings.items())
+        images, labels = (part[: self.images] for part in self._digits.train)
+        del settings["images"]
+        digits = replace(self._digits, train=Split(images, labels))
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            torch.manual_seed(0)
+            model = self._make()
+        monitor = Monitor(digits.source, f"{len(self._histories) + 1}: {name}", self._view)
+        return fit(model, digits, seconds=SECONDS, monitor=monitor, **settings)
 
     def _settable(self) -> list[str]:
         return [*TIPS]

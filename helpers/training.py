@@ -2,8 +2,12 @@
 
 import copy
 import math
+import reprlib
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
 
@@ -27,9 +31,11 @@ SNAPSHOTS = 40
 
 @dataclass(frozen=True)
 class Recipe:
-    """The hyper-parameters of a run. The rate rises to `lr` and falls again, a step each batch.
+    """The hyper-parameters of a run; a value that makes no sense raises ValueError.
 
-    Schedule: Smith and Topin 2017, https://arxiv.org/abs/1708.07120, as torch.optim.lr_scheduler.OneCycleLR has it.
+    `epochs` may be a part of one. `lr` is the highest rate: it rises to there and falls again, a step each batch
+    (torch.optim.lr_scheduler.OneCycleLR; Smith and Topin 2017, https://arxiv.org/abs/1708.07120). `shift` moves each
+    training image at random by up to so many pixels along either axis.
     """
 
     epochs: float = 1
@@ -40,14 +46,18 @@ class Recipe:
     shift: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("batch_size", self.batch_size, 1)
-        check_whole("shift", self.shift, 0, 8)
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}.")
-        for name in ("epochs", "lr"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
-                raise ValueError(f"{name} must be a number above 0, not {value!r}.")
+        for name, smallest, largest in (("batch_size", 1, 10**6), ("shift", 0, 8)):
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), smallest, largest))
+        for name, least in (("epochs", "above 0"), ("lr", "above 0"), ("weight_decay", "from 0")):
+            _check_number(name, getattr(self, name), least)
+        if not isinstance(self.optimizer, str) or self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {reprlib.repr(self.optimizer)}.")
+
+
+def _check_number(name: str, value: float, least: str) -> None:
+    fits = isinstance(value, Real) and not isinstance(value, bool) and (value > 0 or (value == 0 and least == "from 0"))
+    if not fits or value > 10**6:
+        raise ValueError(f"{name} must be a number {least} to a million, not {reprlib.repr(value)}.")
 
 
 QUICK = Recipe()
@@ -59,8 +69,8 @@ class History:
     """What a run left behind: a row for each epoch, loss and accuracy of each batch, weights on the way.
 
     `history.rows` is a list of dicts, ready for a table; `history.best` is the state_dict of the epoch with the best
-    validation accuracy; `history.snapshots` holds (batches done, convolution weights); `history.stopped` says why a
-    run ended early.
+    validation accuracy, or of the start while there is none; `history.snapshots` holds (batches done, kernels);
+    `history.stopped` says why a run ended early.
     """
 
     source: str
@@ -68,10 +78,19 @@ class History:
     best: State = field(repr=False)
     best_epoch: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list, repr=False)
-    accuracies: list[float] = field(default_factory=list, repr=False)
+    batches: list[tuple[float, float]] = field(default_factory=list, repr=False)
     snapshots: list[tuple[int, State]] = field(default_factory=list, repr=False)
     stopped: str = ""
+
+    @property
+    def losses(self) -> list[float]:
+        """The mean loss of each batch, before its step."""
+        return [loss for loss, _ in self.batches]
+
+    @property
+    def accuracies(self) -> list[float]:
+        """The share of each batch that was right, before its step."""
+        return [accuracy for _, accuracy in self.batches]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -111,12 +130,14 @@ def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
 
 @torch.no_grad()
 def logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the logits N×10 for images N×1×28×28, some hundred at a time; the model is left in the mode it was in."""
-    was_training = model.training
-    model.eval()
-    outputs = torch.cat([model(batch) for batch in images.split(500)])
-    model.train(was_training)
-    return outputs
+    """Return the logits N×10 for images N×1×28×28 in eval mode, some hundred at a time; each module keeps its mode."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        return torch.cat([model(batch) for batch in images.split(500)])
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def fit(
@@ -131,22 +152,33 @@ def fit(
 ) -> History:
     """Train a model on digits and return the history: `fit(model, digits, epochs=3, lr=0.01)`.
 
-    Runs on torch's accelerator where there is one; the model comes back on the CPU, in eval mode. The same seed, model
-    and number of threads give the same numbers. `seconds` bounds the time. Interrupting the kernel keeps the model and
-    the history.
+    Runs on torch's accelerator where there is one; the model comes back on the CPU, in eval mode. On a CPU the same
+    seed, model and number of threads give the same numbers. `seconds` bounds the time. Interrupting the kernel ends
+    the run after the present batch and keeps model and history. `show=False` is without the live view, and `monitor`
+    brings a view of its own. Settings that make no sense raise ValueError before anything has changed.
     """
-    run = _Run(model, digits, _changed(recipe, changes), seconds, monitor or Monitor(digits.source, show=show))
-    history = run.go(seed)
+    recipe = _changed(recipe, changes)
+    check_whole("seed", seed, 0)
+    if seconds is not None:
+        _check_number("seconds", seconds, "above 0")
+    for name in ("train", "validation"):
+        if not len(getattr(digits, name).labels):
+            raise ValueError(f"digits.{name} holds no images; it needs one at least.")
+    if not any(values.requires_grad for values in model.parameters()):
+        raise ValueError("The model has no parameters that could be trained.")
+    history = _Run(model, digits, recipe, seconds, monitor or Monitor(digits.source, show=show)).go(seed)
     if history.stopped and not monitor:
         print(history.stopped)
     return history
 
 
 def _changed(recipe: Recipe, changes: dict[str, object]) -> Recipe:
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe must be a Recipe such as training.QUICK, not {reprlib.repr(recipe)}.")
     known = [part.name for part in fields(Recipe)]
     for name in changes:
         if name not in known:
-            raise ValueError(f"fit has no setting {name!r}; it has {', '.join(known)}, seed and seconds.")
+            raise ValueError(f"fit has no setting {name!r}; it has {', '.join(known)}, seed, seconds and show.")
     return replace(recipe, **changes)
 
 
@@ -156,134 +188,174 @@ class _Run:
     def __init__(
         self, model: nn.Module, digits: Digits, recipe: Recipe, seconds: float | None, monitor: Monitor
     ) -> None:
-        self.model, self.seconds, self.monitor = model, seconds or float("inf"), monitor
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        self.device = accelerator or torch.device("cpu")
-        self.train, self.validation = (_on(self.device, split) for split in (digits.train, digits.validation))
-        self.batches = math.ceil(recipe.epochs * math.ceil(len(self.train.labels) / recipe.batch_size))
-        self.history = History(digits.source, recipe, best=_copy(model))
+        self.model, self.digits, self.recipe = model, digits, recipe
+        self.seconds, self.monitor = seconds or math.inf, monitor
+        self.batches = math.ceil(recipe.epochs * math.ceil(len(digits.train.labels) / recipe.batch_size))
+        self.history = History(digits.source, recipe, best=_copy(model.state_dict()))
+        self.why = ""
+        self.interrupted, self.ending = False, False
 
     def go(self, seed: int) -> History:
         """Train, whatever ends it, and return the history."""
         self.start = time.monotonic()
-        self.monitor.start(self.batches)
-        try:
-            with torch.random.fork_rng():
-                torch.manual_seed(seed)
-                self._train()
-        except KeyboardInterrupt:
-            self._stop("Interrupted", f"the model keeps the weights it had then, and history.best {self._best()}")
-        finally:
-            self.model.to("cpu").eval()
-            self.monitor.finish(self.history, time.monotonic() - self.start)
+        with self._patience():
+            try:
+                self.monitor.start(self.batches)
+                device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+                with torch.random.fork_rng(range(torch.cuda.device_count())):
+                    torch.manual_seed(seed)
+                    self._train(device or torch.device("cpu"))
+            except KeyboardInterrupt:
+                self.why = "Interrupted"
+            except Exception as fault:
+                self.why = f"Failed ({type(fault).__name__})"
+                raise
+            finally:
+                self.ending = True
+                self._end()
         return self.history
 
-    def _train(self) -> None:
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Hold an interruption back until the batch is done; a second one interrupts at once, and none the end."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or before in (None, signal.SIG_IGN):
+            yield
+            return
+
+        def hold(_number: int, _frame: object) -> None:
+            if self.interrupted and not self.ending:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        signal.signal(signal.SIGINT, hold)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _train(self, device: torch.device) -> None:
         # Convolutions on a CPU are faster where the channels of a pixel lie side by side.
-        self.model.to(self.device, memory_format=torch.channels_last)
+        self.model.to(device, memory_format=torch.channels_last)
+        self.images, self.labels = (part.to(device) for part in self.digits.train)
+        self.validation = Split(*(part.to(device) for part in self.digits.validation))
         self._prepare()
         while not self._over():
             self._epoch()
 
     def _prepare(self) -> None:
-        recipe = self.history.recipe
-        kind, settings, schedule = copy.deepcopy(OPTIMIZERS[recipe.optimizer])
-        self.optimizer = kind(
-            self.model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True, **settings
-        )
-        steps = max(self.batches, 4)  # with fewer, OneCycleLR divides by zero
+        kind, settings, schedule = copy.deepcopy(OPTIMIZERS[self.recipe.optimizer])
+        settings |= {"lr": self.recipe.lr, "weight_decay": self.recipe.weight_decay, "fused": True}
+        self.optimizer = kind(self.model.parameters(), **settings)
+        steps = max(self.batches, 4)
+        # Where the rise takes one step or none, OneCycleLR divides by zero.
         schedule["pct_start"] = max(schedule["pct_start"], 2 / steps)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, recipe.lr, steps, final_div_factor=1e4, **schedule
-        )
+        schedule |= {"max_lr": self.recipe.lr, "total_steps": steps, "final_div_factor": 1e4}
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, **schedule)
+
+    def _over(self) -> bool:
+        return bool(self.why) or len(self.history.batches) == self.batches
 
     def _epoch(self) -> None:
         self.model.train()
-        first, order = len(self.history.losses), torch.randperm(len(self.train.labels)).to(self.device)
-        for batch in order.split(self.history.recipe.batch_size):
-            self._step(self.train.images[batch], self.train.labels[batch])
-            self._look_at_loss_and_clock()
+        first, order = len(self.history.batches), torch.randperm(len(self.labels)).to(self.images.device)
+        for batch in order.split(self.recipe.batch_size):
+            self._step(self.images[batch], self.labels[batch])
             if self._over():
                 break
-        if torch.tensor(self.history.losses[first:]).isfinite().all():
+        if len(self.history.batches) > first and not self.why.startswith("The loss"):
             self._validate(first)
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        outputs = self.model(shifted(images, self.history.recipe.shift))
+        outputs = self.model(shifted(images, self.recipe.shift))
         loss = F.cross_entropy(outputs, labels)
+        measured = loss.item(), (outputs.argmax(1) == labels).float().mean().item()
+        if not math.isfinite(measured[0]):
+            self._give_up()
+            return
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
-        self.history.losses.append(loss.item())
-        self.history.accuracies.append((outputs.argmax(1) == labels).float().mean().item())
-        if len(self.history.losses) % -(-self.batches // SNAPSHOTS) == 1:
-            self.history.snapshots.append((len(self.history.losses), _kernels(self.model)))
-        self.monitor.tick(self.history, time.monotonic() - self.start, self.seconds)
+        self._note(measured)
 
-    def _over(self) -> bool:
-        return bool(self.history.stopped) or len(self.history.losses) == self.batches
+    def _note(self, measured: tuple[float, float]) -> None:
+        """Keep what a batch gave, show it, and look whether the run has to end."""
+        self.history.batches.append(measured)
+        done, elapsed = len(self.history.batches), time.monotonic() - self.start
+        if (done - 1) % math.ceil(self.batches / SNAPSHOTS) == 0:
+            kernels = {name: values for name, values in self.model.state_dict().items() if values.ndim == 4}
+            self.history.snapshots.append((done, _copy(kernels)))
+        self.monitor.tick(self.history, elapsed, self.seconds)
+        if self.interrupted:
+            self.why = "Interrupted"
+        elif elapsed > self.seconds and done < self.batches:
+            self.why = f"Time is up ({self.seconds:g} seconds)"
 
-    def _look_at_loss_and_clock(self) -> None:
-        if not math.isfinite(self.history.losses[-1]):
-            lr = self.history.recipe.lr
-            self.model.load_state_dict(self.history.best)
-            self._stop(
-                "The loss is not a number any more",
-                f"the steps were too long. Try a smaller lr, such as {lr / 10:g} instead of {lr:g}; check too that "
-                f"the images lie between 0 and 1. The model has the weights of history.best, which {self._best()}",
-            )
-        elif time.monotonic() - self.start > self.seconds:
-            self._stop("Time is up", f"{self.seconds:g} seconds were asked for. The model keeps the weights it has")
+    def _give_up(self) -> None:
+        self.model.load_state_dict(self.history.best)
+        lr = self.recipe.lr
+        self.why = (
+            f"The loss is not a number any more: the steps were too long, or the images do not lie between 0 and 1. "
+            f"Try a smaller lr, such as {lr / 10:g} instead of {lr:g}. It ended"
+        )
 
     def _validate(self, first: int) -> None:
         loss, accuracy = evaluate(self.model, self.validation)
-        losses, accuracies = self.history.losses[first:], self.history.accuracies[first:]
-        if accuracy > max([row["validation_accuracy"] for row in self.history], default=0):
-            self.history.best, self.history.best_epoch = _copy(self.model), len(self.history) + 1
-        self.history.rows.append(
-            {
-                "epoch": len(self.history) + 1,
-                "batches": first + len(losses),
-                "seconds": time.monotonic() - self.start,
-                "train_loss": sum(losses) / len(losses),
-                "train_accuracy": sum(accuracies) / len(accuracies),
-                "validation_loss": loss,
-                "validation_accuracy": accuracy,
-            }
-        )
+        if not math.isfinite(loss):
+            self._give_up()
+            return
+        losses, accuracies = zip(*self.history.batches[first:], strict=True)
+        row = {
+            "epoch": len(self.history) + 1,
+            "batches": len(self.history.batches),
+            "seconds": time.monotonic() - self.start,
+            "train_loss": sum(losses) / len(losses),
+            "train_accuracy": sum(accuracies) / len(accuracies),
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+        }
+        if accuracy > max([row["validation_accuracy"] for row in self.history], default=-1):
+            best, self.history.best_epoch = _copy(self.model.state_dict()), row["epoch"]
+            self.history.best = best
+        self.history.rows.append(row)
 
-    def _stop(self, what: str, then: str) -> None:
-        done, all_ = len(self.history.losses), self.batches
-        self.history.stopped = f"{what} in epoch {len(self.history) + 1}, after {done} of {all_} batches: {then}."
+    def _end(self) -> None:
+        """Bring the model back as it is expected, and say how the run ended."""
+        self.model.to("cpu", memory_format=torch.contiguous_format).eval()
+        self.model.zero_grad()
+        done, all_ = len(self.history.batches), self.batches
+        if self.why:
+            kept = "of history.best" if self.why.startswith("The loss") else "from then"
+            epoch = max(1, math.ceil(done * self.recipe.epochs / all_))
+            self.history.stopped = (
+                f"{self.why} in epoch {epoch}, after {done} of {all_} batches; "
+                f"the model has the weights {kept}, and history.best {self._best()}."
+            )
+        self.monitor.finish(self.history, time.monotonic() - self.start)
 
     def _best(self) -> str:
-        if not self.history.rows:
-            return "holds those from before the run"
-        accuracy = self.history[self.history.best_epoch - 1]["validation_accuracy"]
-        return f"holds those of epoch {self.history.best_epoch} ({accuracy:.2%} of the validation digits right)"
+        epoch = self.history.best_epoch
+        if not epoch or epoch > len(self.history):
+            return "has those from before the run"
+        accuracy = self.history[epoch - 1]["validation_accuracy"]
+        return f"has those of epoch {epoch} ({accuracy:.2%} of the validation digits right)"
 
 
 def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
-    """Return images N×1×28×28, each moved at random by up to `most` pixels along either axis."""
+    """Return images N×1×28×28, each moved at random by up to `most` pixels along either axis; its edge is repeated."""
     if not most:
         return images
     count, _, height, width = images.shape
     moves = torch.randint(-most, most + 1, (2, count, 1)).to(images.device)
     rows = (torch.arange(height, device=images.device) + moves[0]).clamp(0, height - 1)
     columns = (torch.arange(width, device=images.device) + moves[1]).clamp(0, width - 1)
-    return images[
-        torch.arange(count, device=images.device)[:, None, None], :, rows[:, :, None], columns[:, None]
-    ].movedim(-1, 1)
+    which = torch.arange(count, device=images.device)
+    return images[which[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(-1, 1)
 
 
-def _on(device: torch.device, split: Split) -> Split:
-    return Split(*(part.to(device) for part in split))
-
-
-def _copy(model: nn.Module) -> State:
-    return {name: values.detach().to("cpu", copy=True) for name, values in model.state_dict().items()}
-
-
-def _kernels(model: nn.Module) -> State:
-    return {name: values for name, values in _copy(model).items() if values.ndim == 4}
+def _copy(state: State) -> State:
+    return {
+        name: values.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, values in state.items()
+    }

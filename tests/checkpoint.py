@@ -33,7 +33,7 @@ def main() -> None:
         "test accuracy": round(training.evaluate(model, digits.test)[1], 4),
         "torch": torch.__version__.partition("+")[0],
     }
-    torch.save({name: values.contiguous() for name, values in model.state_dict().items()}, convnet.CHECKPOINT)
+    torch.save(model.state_dict(), convnet.CHECKPOINT)
     convnet.CHECKPOINT.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(record, indent=2))
 

@@ -1,4 +1,6 @@
-"""Take the README's pictures anew from a real JupyterLab: `python tests/pictures.py`."""
+"""Take the README's pictures anew from a real JupyterLab: `python tests/pictures.py [name …]`."""
+
+import sys
 
 import lab
 from PIL import Image
@@ -25,12 +27,19 @@ net = Net()
 stepper = BackwardStepper(F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10)), net)
 stepper.step = 18
 stepper""",
+    "training": """\
+from helpers import data
+from helpers.sandbox import TrainingBench
+bench = TrainingBench(data.digits(), images=3000)
+for bench.lr in (0.0003, 0.01, 0.3):
+    bench.train()
+bench""",
     "tracer": "from helpers.composer import ShapeTracer\nShapeTracer(side=28)",
 }
 
 with lab.jupyterlab() as address, lab.chromium() as browser:
-    for name, source in SOURCES.items():
-        page = lab.open_source(browser, address, source, (1400 if name == "stepper" else 1180, 1200))
+    for name in sys.argv[1:] or SOURCES:
+        page = lab.open_source(browser, address, SOURCES[name], (1400 if name == "stepper" else 1180, 1200))
         lab.run_all(page)
         target = FOLDER / f"{name}.png"
         page.locator(".jp-OutputArea-output").first.screenshot(path=target)

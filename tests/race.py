@@ -9,8 +9,10 @@ import statistics
 import time
 from dataclasses import replace
 
+import nbformat
 import torch
 import torch.nn.functional as F
+from nbclient import NotebookClient
 from torch import nn
 from torch.utils.data import DataLoader, SubsetRandomSampler
 
@@ -154,6 +156,8 @@ def wide() -> nn.Module:
 
 def table(quick: bool) -> None:
     """Print the race, the price of our loop, and what the other recipes reach."""
+    if torch.accelerator.is_available():
+        raise SystemExit("This compares on the CPU: hide the accelerator, for example with CUDA_VISIBLE_DEVICES=.")
     start = time.perf_counter()
     digits = data.digits()
     if digits.source != "MNIST":
@@ -162,6 +166,7 @@ def table(quick: bool) -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; MNIST read in {seconds:.1f} s")
     _race(digits, [0] if quick else [0, 1, 2], quick)
     _price(digits)
+    _view()
     _others(digits, 1 if quick else 5)
 
 
@@ -190,6 +195,29 @@ def _price(digits: data.Digits) -> None:
     ratio = statistics.median(a / b for a, b in zip(ours, least, strict=True))
     print("\nan epoch, median of 5: forward, backward and step on batches that lie ready, and fit")
     print(f"bare {statistics.median(least):.2f} s, fit {statistics.median(ours):.2f} s, ratio {ratio:.2f}")
+
+
+VIEW = """\
+import statistics, time, torch
+from helpers import data, training
+from helpers.convnet import ConvNet
+digits = data.digits()
+seconds = {True: [], False: []}
+for _ in range(7):
+    for show in seconds:
+        torch.manual_seed(0)
+        model, start = ConvNet(dropout=0), time.perf_counter()
+        training.fit(model, digits, show=show)
+        seconds[show].append(time.perf_counter() - start)
+quiet, shown = (statistics.median(seconds[show]) for show in (False, True))
+print(f"in a kernel: quiet {quiet:.2f} s, with the live view {shown:.2f} s, ratio {shown / quiet:.3f}")
+"""
+
+
+def _view() -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(VIEW)])
+    NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+    print(next(output.text for output in notebook.cells[0].outputs if output.output_type == "stream"), end="")
 
 
 def _others(digits: data.Digits, seeds: int) -> None:

@@ -3,6 +3,7 @@
 import ast
 import base64
 import io
+import os
 import re
 import subprocess
 import sys
@@ -222,6 +223,14 @@ def test_a_network_is_the_same_in_its_lesson_and_in_the_helpers(stem, name):
     lesson = ROOT / "notebooks" / f"{stem}.ipynb"
     cell = next(cell.source for cell in code_cells(lesson) if f"class {name}(" in cell.source)
     assert class_in(cell, name) == class_in(source, name)
+
+
+@pytest.mark.parametrize("stem", ["05_training_on_mnist"])
+def test_it_runs_on_the_embedded_digits_too(stem):
+    command = [sys.executable, "-m", "pytest", "-n0", "-q", f"notebooks/{stem}.ipynb"]
+    here = os.environ | {"MNIST_ROOT": "embedded"}
+    done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_lesson_01_imports_no_torchvision():

@@ -47,11 +47,11 @@ def test_every_run_starts_from_the_same_weights_and_is_kept(digits):
 
 def test_the_picture_and_the_view_show_the_runs(digits):
     bench = TrainingBench(digits, images=300)
-    assert "not started" not in bench._still().alt
+    assert "No run yet" in bench._still().alt
     bench.train()
     bench.lr = 1.0
     bench.train()
-    names = [f"lr {lr}, batch_size 128, epochs 1, images 300" for lr in (0.01, 1.0)]
+    names = [f"{run}: lr {lr}, batch_size 128, epochs 1, images 300" for run, lr in ((1, 0.01), (2, 1.0))]
     assert bench._view.names == names
     shown = bench._repr_mimebundle_()[1]["image/png"]["alt"]
     assert all(name in shown for name in names)
@@ -82,6 +82,25 @@ def test_a_misspelt_setting_is_named(digits):
         TrainingBench(digits).learning_rate = 0.1
 
 
+def test_a_setting_that_does_not_exist_is_named_before_anything_is_made(digits):
+    with pytest.raises(ValueError, match="^The bench has no setting 'train'; it has lr, batch_size, epochs, images.$"):
+        TrainingBench(digits, train=3)
+
+
+def test_one_training_at_a_time(digits):
+    refused = []
+
+    def make():
+        with pytest.raises(ValueError, match="A training is running; wait until it has ended") as caught:
+            bench.train()
+        refused.append(caught)
+        return convnet.ConvNet()
+
+    bench = TrainingBench(digits, make, images=100)
+    bench.train()
+    assert len(refused) == len(bench.histories) == len(bench._view.runs) == 1
+
+
 def test_the_time_is_bounded(digits, monkeypatch):
     monkeypatch.setattr(sandbox, "SECONDS", 0.3)
     bench = TrainingBench(digits, epochs=50)
@@ -110,3 +129,4 @@ def test_a_network_that_cannot_be_made_leaves_the_button_alive(digits):
         bench.train()
     assert not bench._button.disabled
     assert bench.histories == []
+    assert bench._view.says == "This run failed with ZeroDivisionError: division by zero"

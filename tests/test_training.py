@@ -1,16 +1,20 @@
 """The training loop: what it learns, what it leaves behind, and how it ends when something goes wrong."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from helpers import convnet, data, training
+from helpers.figures import in_bins
 from helpers.monitor import Monitor, MonitorView
 from helpers.training import LONG, QUICK, Recipe, evaluate, fit, shifted
 
@@ -110,13 +114,20 @@ def test_weights_are_put_aside_on_the_way(digits):
     moments = [moment for moment, _ in history.snapshots]
     assert moments[0] == 1
     assert moments == sorted(set(moments))
-    assert 30 <= len(moments) <= training.SNAPSHOTS + 1
+    assert 30 <= len(moments) <= training.SNAPSHOTS
     first, last = history.snapshots[0][1], history.snapshots[-1][1]
     assert {name: tuple(kernels.shape) for name, kernels in last.items()} == {
         "conv1.weight": (4, 1, 5, 5),
         "conv2.weight": (8, 4, 5, 5),
     }
     assert not same(first, last)
+
+
+@pytest.mark.parametrize(("batches", "moments"), [(1, 1), (11, 11), (40, 40), (41, 21)])
+def test_short_runs_put_weights_aside_too(digits, batches, moments):
+    history = fit(fresh(), digits, epochs=batches / 11)
+    assert len(history.batches) == batches
+    assert len(history.snapshots) == moments
 
 
 def test_the_best_epochs_weights_are_kept(digits):
@@ -139,13 +150,13 @@ def test_an_interruption_keeps_model_history_and_best_weights_and_says_so(digits
     assert len(history.losses) == batches - 1
     assert len(history) == epoch - 1
     assert history.stopped.startswith(
-        f"Interrupted in epoch {epoch}, after {batches - 1} of 44 batches: the model keeps"
+        f"Interrupted in epoch {epoch}, after {batches - 1} of 44 batches; the model has the weights from then, and"
     )
     assert capsys.readouterr().out == history.stopped + "\n"
     assert not model.training
     assert same(history.best, start) == (epoch == 1)
     if epoch > 1:
-        assert "history.best holds those of epoch" in history.stopped
+        assert "history.best has those of epoch" in history.stopped
         assert not same(model.state_dict(), history.best)
     assert evaluate(model, digits.validation)[1] > 0
     assert "Interrupted" in repr(history)
@@ -157,20 +168,34 @@ def test_a_loss_that_is_no_number_stops_with_advice(digits, capsys):
     model = fresh()
     start = {name: values.clone() for name, values in model.state_dict().items()}
     history = fit(model, broken)
-    assert len(history.losses) == 1
     said = capsys.readouterr().out
-    assert said.startswith("The loss is not a number any more in epoch 1, after 1 of 11 batches")
-    assert "Try a smaller lr, such as 0.001 instead of 0.01" in said
-    assert "between 0 and 1" in said
-    assert said.count("\n") == 1
+    assert said == history.stopped + "\n"
+    assert said == (
+        "The loss is not a number any more: the steps were too long, or the images do not lie between 0 and 1. Try a "
+        "smaller lr, such as 0.001 instead of 0.01. It ended in epoch 1, after 0 of 11 batches; the model has the "
+        "weights of history.best, and history.best has those from before the run.\n"
+    )
+    assert len(history) == len(history.batches) == 0
     assert same(model.state_dict(), start)
     assert history.plot().png
 
 
+def test_a_validation_that_gives_no_number_is_noticed_too(digits):
+    images, labels = digits.validation
+    model = fresh()
+    start = {name: values.clone() for name, values in model.state_dict().items()}
+    history = fit(model, replace(digits, validation=data.Split(images * torch.nan, labels)))
+    assert history.stopped.startswith("The loss is not a number any more")
+    assert len(history.batches) == 11
+    assert len(history) == 0
+    assert same(model.state_dict(), start)
+
+
 def test_the_time_can_be_bounded(digits, capsys):
     history = fit(fresh(), digits, epochs=1000, seconds=0.5)
-    assert history.stopped.startswith("Time is up in epoch")
-    assert "0.5 seconds were asked for" in capsys.readouterr().out
+    assert history.stopped.startswith("Time is up (0.5 seconds) in epoch")
+    assert capsys.readouterr().out == history.stopped + "\n"
+    assert history[-1]["seconds"] < 5
     assert 0 < len(history.losses) < 11_000
     assert len(history) >= 1
 
@@ -178,13 +203,24 @@ def test_the_time_can_be_bounded(digits, capsys):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"lr": 0}, "lr must be a number above 0, not 0."),
-        ({"lr": "0.1"}, "lr must be a number above 0, not '0.1'."),
-        ({"epochs": -1}, "epochs must be a number above 0, not -1."),
+        ({"lr": 0}, "lr must be a number above 0 to a million, not 0."),
+        ({"lr": "0.1"}, "lr must be a number above 0 to a million, not '0.1'."),
+        ({"epochs": -1}, "epochs must be a number above 0 to a million, not -1."),
         ({"batch_size": 0}, "batch_size must be"),
         ({"shift": 9}, "shift must be"),
         ({"optimizer": "Adamm"}, "optimizer must be one of Adam, SGD, not 'Adamm'."),
         ({"learning_rate": 0.1}, "fit has no setting 'learning_rate'; it has epochs, batch_size, lr,"),
+        ({"lr": float("nan")}, "lr must be a number above 0 to a million, not nan."),
+        ({"lr": float("inf")}, "lr must be a number above 0 to a million, not inf."),
+        ({"epochs": 1e300}, "epochs must be a number above 0 to a million, not 1e+300."),
+        ({"weight_decay": -1}, "weight_decay must be a number from 0 to a million, not -1."),
+        ({"weight_decay": "x"}, "weight_decay must be a number from 0 to a million, not 'x'."),
+        ({"optimizer": ["Adam"]}, "optimizer must be one of Adam, SGD, not ['Adam']."),
+        ({"seconds": 0}, "seconds must be a number above 0 to a million, not 0."),
+        ({"seconds": "5"}, "seconds must be a number above 0 to a million, not '5'."),
+        ({"seed": None}, "seed must be a whole number"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"recipe": 3}, "recipe must be a Recipe such as training.QUICK, not 3."),
     ],
 )
 def test_bad_settings_get_one_sentence_and_change_nothing(digits, wrong, says):
@@ -195,6 +231,112 @@ def test_bad_settings_get_one_sentence_and_change_nothing(digits, wrong, says):
     assert str(caught.value).startswith(says)
     assert "\n" not in str(caught.value)
     assert same(model.state_dict(), start)
+    assert model.training
+
+
+@pytest.mark.parametrize("name", ["train", "validation"])
+def test_a_split_without_images_is_named(digits, name):
+    none = data.Split(*(part[:0] for part in digits.train))
+    with pytest.raises(ValueError, match=rf"^digits\.{name} holds no images; it needs one at least\.$"):
+        fit(fresh(), replace(digits, **{name: none}))
+
+
+def test_a_model_that_cannot_learn_is_refused(digits):
+    with pytest.raises(ValueError, match="no parameters that could be trained"):
+        fit(nn.Flatten(), digits)
+
+
+def test_whole_numbers_of_numpy_will_do(digits):
+    assert len(fit(fresh(), digits, batch_size=np.int64(1000)).batches) == 2
+
+
+class Spy(nn.Module):
+    """A dense layer that keeps what it sees in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.modes = [], []
+        self.layer = nn.Linear(784, 10)
+
+    def forward(self, images):
+        self.modes.append((self.training, torch.is_grad_enabled()))
+        if self.training:
+            self.seen.append(images.detach().clone())
+        return self.layer(images.flatten(1))
+
+
+def test_training_sees_each_image_once_an_epoch_in_random_order_and_validation_is_apart(digits):
+    spy = Spy()
+    fit(spy, digits, epochs=2)
+    assert spy.modes == 2 * [*[(True, True)] * 11, (False, False)]
+    epochs = [torch.cat(spy.seen[start : start + 11]).flatten(1) for start in (0, 11)]
+    everything = digits.train.images.flatten(1)
+    for epoch in epochs:
+        assert torch.equal(epoch.sum(1).sort()[0], everything.sum(1).sort()[0])
+        assert not torch.equal(epoch, everything)
+    assert not torch.equal(*epochs)
+
+
+def test_shifting_is_for_training_only(digits):
+    spy, still = Spy(), {tuple(image) for image in digits.train.images.flatten(1).tolist()}
+    fit(spy, digits, shift=2)
+    moved = [tuple(image) not in still for image in torch.cat(spy.seen).flatten(1).tolist()]
+    assert 0.5 < sum(moved) / len(moved) <= 1
+
+
+def test_the_optimiser_is_the_one_that_was_asked_for(digits, monkeypatch):
+    made = []
+    for name in ("Adam", "SGD"):
+        kind = getattr(torch.optim, name)
+        step = kind.step
+        monkeypatch.setattr(
+            kind, "step", lambda self, *a, step=step, **k: made.append((type(self), self.param_groups[0])) or step(self)
+        )
+    for recipe, kind in ((QUICK, torch.optim.Adam), (LONG, torch.optim.SGD)):
+        made.clear()
+        fit(fresh(), digits, recipe, epochs=1)
+        assert {found for found, _ in made} == {kind}
+        assert {group["weight_decay"] for _, group in made} == {recipe.weight_decay}
+
+
+def test_the_accuracy_of_a_batch_is_that_before_its_step(digits):
+    five = replace(digits, train=data.Split(*(part[:5] for part in digits.train)))
+    model = fresh(dropout=0)
+    with torch.no_grad():
+        outputs = model(five.train.images)
+    ((loss, accuracy),) = fit(model, five).batches
+    assert loss == pytest.approx(F.cross_entropy(outputs, five.train.labels).item(), rel=1e-4)
+    assert accuracy == pytest.approx((outputs.argmax(1) == five.train.labels).double().mean().item())
+
+
+def test_the_model_comes_back_as_other_code_expects_it(digits):
+    model = fresh()
+    history = fit(model, digits)
+    assert all(values.is_contiguous() and values.grad is None for values in model.parameters())
+    assert all(values.is_contiguous() for values in history.best.values())
+
+
+def test_a_model_that_fails_raises_its_own_error_and_the_view_says_so(digits):
+    class Failing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(784, 10)
+
+        def forward(self, images):
+            raise RuntimeError("no such shape")
+
+    view, model = MonitorView(source="here"), Failing()
+    with pytest.raises(RuntimeError, match="no such shape"):
+        fit(model, digits, monitor=Monitor("here", "a run", view))
+    assert "Failed (RuntimeError) in epoch 1, after 0 of 11 batches" in view.says
+    assert not model.training
+
+
+def test_frozen_parts_keep_their_mode_when_evaluated(digits):
+    model = fresh()
+    model.conv1.eval()
+    evaluate(model, digits.validation)
+    assert model.training and not model.conv1.training
 
 
 def test_shifting_moves_each_image_by_itself():
@@ -259,11 +401,20 @@ def test_the_view_draws_at_most_ten_times_a_second(digits):
     view.observe(lambda change: drawn.append(change["new"]), "runs")
     history = fit(fresh(), digits, epochs=30, monitor=Monitor("here", "a run", view))
     assert 2 <= len(drawn) <= 1 + 10 * history[-1]["seconds"] + 1
+    assert all(before["steps"][-1] < after["steps"][-1] for (before,), (after,) in pairwise(drawn[:-1]))
     assert view.done == 1
     assert view.says.startswith("a run: batch 330 of 330")
     assert f"Validation accuracy {history[-1]['validation_accuracy']:.2%} after epoch 30." in view.says
     assert view.runs == [history.curves()]
     assert len(view.runs[0]["steps"]) <= 100
+
+
+def test_the_bar_follows_the_clock_where_the_time_is_bounded(digits):
+    view, bars = MonitorView(source="here"), []
+    view.observe(lambda change: bars.append(change["new"]), "done")
+    fit(fresh(), digits, epochs=10_000, seconds=1, monitor=Monitor("here", "", view))
+    assert bars == sorted(bars) and bars[-1] == 1
+    assert any(0.2 < bar < 1 for bar in bars)
 
 
 def test_the_view_keeps_the_last_four_runs(digits):
@@ -311,6 +462,7 @@ def test_the_quick_recipe_reads_mnist():
 def test_a_real_interruption_ends_the_run_in_a_program_too():
     code = (
         "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from helpers import convnet, data, training\n"
         "model, seen = convnet.ConvNet(), []\n"
         "def press(*_):\n"
@@ -323,5 +475,33 @@ def test_a_real_interruption_ends_the_run_in_a_program_too():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     sentence, numbers = done.stdout.splitlines()
-    assert sentence.startswith("Interrupted in epoch 3, after ")
-    assert numbers.startswith("2 2")
+    assert sentence.startswith("Interrupted in epoch 3, after 28 of 1100 batches; the model has the weights from then,")
+    assert numbers == "3 28", "the batch is brought to its end, and the part of the epoch is validated"
+
+
+def test_a_second_interruption_does_not_wait_and_keeps_what_there_is(digits):
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def press(*_):
+        seen.append(1)
+        if len(seen) == 30:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        model = fresh()
+        model.register_forward_hook(press)
+        history = fit(model, digits, epochs=9)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert history.stopped.startswith("Interrupted in epoch 3, after 27 of 99 batches")
+    assert len(history) == 2
+    assert not model.training
+
+
+def test_bins_say_where_they_end():
+    assert in_bins([]) == ([], [])
+    assert in_bins([1.0, 3.0, 5.0, 7.0, 9.0], 3) == ([2, 4, 5], [2.0, 6.0, 9.0])
+    assert in_bins([float(i) for i in range(100)]) == ([*range(1, 101)], [float(i) for i in range(100)])

@@ -254,14 +254,17 @@ def test_the_sandbox_is_set_and_started_by_keyboard(opened):
         press(opened, "lr", "ArrowRight")
         train.focus()
         opened.keyboard.press("Enter")
-        done = f"/^lr {rate}, .*batch 40 of 40.*Finished/"
+        done = f"/^\\d: lr {rate}, .*batch 40 of 40.*Finished/"
         opened.wait_for_function(f"{done}.test(document.querySelector('.bench-status').textContent)")
         opened.wait_for_function("!document.querySelector('.jupyter-button.mod-primary').disabled")
     assert in_kernel(opened, "bench") == "TrainingBench(lr=0.1, batch_size=128, epochs=5, images=1000)"
     shares = "(run[-1]['validation_accuracy'] for run in bench.histories)"
     accuracies = in_kernel(opened, f"*(f'{{100 * share:.2f}}' for share in {shares})").split()
     names = opened.locator(".curve-names li").all_inner_texts()
-    assert [name.partition(", batch_size 128, epochs 5")[0] for name in names[1:]] == ["lr 0.03", "lr 0.1"]
+    assert [name.strip().partition(", batch_size 128, epochs 5")[0] for name in names[1:]] == [
+        "1: lr 0.03",
+        "2: lr 0.1",
+    ]
     assert [name.rpartition("accuracy ")[2] for name in names[1:]] == [f"{share} %" for share in accuracies]
     assert opened.locator(".curve").count() == 2
     for chart in opened.locator(".curve svg").all():
