@@ -655,7 +655,7 @@ def cross_entropy(answer: Callable) -> None:
         {"logits": size * torch.randn(n, 10, generator=generator), "labels": torch.arange(n) * 3 % 10}
         for n, size in ((1, 1), (6, 3))
     ]
-    _agrees(answer, F.cross_entropy, cases)
+    _agrees(answer, lambda logits, labels: F.cross_entropy(logits, labels).item(), cases)
     large = torch.zeros(2, 10)
     large[0, 3], large[1, 4] = 1000, -1000
     given = torch.as_tensor(answer(large.clone(), torch.tensor([3, 4]))).double()
@@ -686,9 +686,11 @@ def honest_accuracy(answer: Callable) -> None:
         given, right = _number("what it returns", given), 1 - (count // 4) / count
         expect(not math.isclose(given, 100 * right), "that is in percent; give the share, from 0 to 1.")
         expect(
-            math.isclose(given, right, abs_tol=1e-4), f"it returns {given:.3f}, not {right:.3f}; was dropout still on?"
+            math.isclose(given, right, abs_tol=1e-4),
+            f"it returns {given:.3f}, not {right:.3f}; is dropout off, and does each image count the same?",
         )
-        expect(model.training is mode, f"the model came in train({mode}) and goes out in train({not mode}).")
+        stays = all(module.training is mode for module in model.modules())
+        expect(stays, f"the model came in train({mode}), and it, or a layer of it, goes out in train({not mode}).")
         expect(not any(graphs), "the number is right, and a graph is made; which block stops that?")
 
 
@@ -727,6 +729,7 @@ def loader_of(answer: Callable) -> None:
         found = {int(labels[i]) for i in first}
         expect(found == classes, f"asked for the classes {sorted(classes)}, it gives {sorted(found)}.")
         wanted = [i for i in range(200) if int(labels[i]) in classes]
+        expect(len(set(first)) == len(first), "some images come twice; give each once.")
         expect(sorted(first) == wanted, f"it gives {len(first)} images; there are {len(wanted)}, each to come once.")
         expect(len(passes[0][0]) == batch_size, f"its batches have {len(passes[0][0])} images, not {batch_size}.")
         expect(first != second, "both passes have the same order; it should be random.")
@@ -742,7 +745,7 @@ def interval(answer: Callable) -> None:
         given = [_number(f"{said}, {name}", one) for name, one in zip(("low", "high"), given, strict=True)]
         expect(given[0] >= 0 and given[1] <= 1, f"{said} it gives {given[0]:.4f} to {given[1]:.4f}, beyond 0 or 1.")
         ends = _intervals(right / total, total)
-        near = any(math.dist(given, pair) < 2e-4 for pair in ends)
+        near = any(math.dist(given, pair) < 5e-5 for pair in ends)
         expect(near, f"{said} it gives {given[0]:.4f} to {given[1]:.4f}; is it p ± 1.96·√(p(1 − p)/total)?")
 
 
@@ -764,7 +767,7 @@ def early_stop(answer: Callable) -> None:
                 return epoch
         return len(accuracies)
 
-    runs = [0.9, 0.95, 0.94, 0.96, 0.96, 0.95, 0.97], [0.5, 0.6, 0.7], [0.9, 0.8, 0.7, 0.95]
+    runs = [0.9, 0.95, 0.94, 0.96, 0.96, 0.95, 0.97], [0.5, 0.6, 0.7], [0.9, 0.7, 0.8, 0.75, 0.85, 0.95]
     cases = [{"accuracies": run, "patience": patience} for run in runs for patience in (1, 2, 3)]
     _agrees(answer, epochs, cases)
 
@@ -778,8 +781,8 @@ FAULTS = [
     ({15}, "which gradients does nobody need?"),
     ({27}, "which names are used twice?"),
     ({25, 28}, "what does a validation not need?"),
-    ({31}, "what is computed anew each time, though it has not changed?"),
-    ({32, 33, 34}, "how often does it report, and how deep does that stand?"),
+    ({31, 34}, "how often does it report, and how deep does that stand?"),
+    ({22, 33}, "what is computed anew each time, though it has not changed?"),
 ]
 
 

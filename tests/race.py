@@ -138,20 +138,9 @@ def bare(digits: data.Digits) -> float:
     return time.perf_counter() - start
 
 
-class Normalise(nn.Module):
-    """What ConvNet does first."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x - 0.1307) / 0.3081
-
-
 def wide() -> nn.Module:
     """Return the wider network of notebook 05."""
-    first = nn.Conv2d(1, 32, kernel_size=5), nn.MaxPool2d(2), nn.ReLU()
-    second = nn.Conv2d(32, 64, kernel_size=3), nn.MaxPool2d(2), nn.ReLU()
-    return nn.Sequential(
-        Normalise(), *first, *second, nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10)
-    )
+    return ConvNet(kernels=(16, 32), dense=128, dropout=0)
 
 
 def table(quick: bool) -> None:

@@ -90,7 +90,29 @@ def bounds(right, total, clip=True):
     return (max(0.0, p - margin), min(1.0, p + margin)) if clip else (p - margin, p + margin)
 
 
-NINE = {2, 3, 6, 9, 15, 27, 28, 31, 32}
+def wilson(right, total, z=1.96):
+    p, share = right / total, z**2 / total
+    middle, wide = p + share / 2, z * (p * (1 - p) / total + share / total / 4) ** 0.5
+    return (middle - wide) / (1 + share), (middle + wide) / (1 + share)
+
+
+def since_the_last(accuracies, patience):
+    bad = 0
+    for epoch, (before, accuracy) in enumerate(zip([-1, *accuracies], accuracies, strict=False), 1):
+        bad = 0 if accuracy > before else bad + 1
+        if bad == patience:
+            return epoch
+    return len(accuracies)
+
+
+def only_itself(model, images, labels):
+    mode = model.training
+    right = share_right(model, images, labels, back=False)
+    model.training = mode
+    return right
+
+
+NINE = {2, 3, 6, 9, 15, 27, 28, 31, 33}
 
 BROKEN = nn.Sequential(
     *[nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)],
@@ -159,6 +181,8 @@ def slow_mean(net, batches, criterion):
 RIGHT = [
     (checks.steps, lambda images, batch_size, epochs: epochs * -(-images // batch_size)),
     (checks.cross_entropy, cross_entropy),
+    (checks.cross_entropy, lambda logits, labels: float(cross_entropy(logits, labels))),
+    (checks.interval, wilson),
     (checks.cross_entropy, lambda logits, labels: F.nll_loss(F.log_softmax(logits, 1), labels)),
     (checks.honest_accuracy, share_right),
     (checks.hold_out, held),
@@ -166,7 +190,7 @@ RIGHT = [
     (checks.interval, bounds),
     (checks.early_stop, stop_after),
     (checks.nine_faults, NINE),
-    (checks.nine_faults, [*NINE - {32, 28}, 25, 34]),
+    (checks.nine_faults, frozenset(NINE - {31, 28} | {25, 34})),
     (checks.chain, (16, 4, 4)),
     (checks.chain, torch.tensor([16.0, 4, 4])),
     (checks.path_to_weight, [0, 1, 0, 2, 0]),
@@ -429,9 +453,9 @@ WRONG = [
     (checks.steps, lambda images, batch_size, epochs: None, "is a return missing?"),
     (checks.cross_entropy, lambda logits, labels: cross_entropy(logits, labels) * len(labels), "and should give"),
     (checks.cross_entropy, from_softmax, "for logits of ±1,000 it gives"),
-    (checks.cross_entropy, lambda logits, labels: logits, "the shape is"),
+    (checks.cross_entropy, lambda logits, labels: logits, "give one number"),
     (checks.honest_accuracy, 0.99, "a function of model, images, labels"),
-    (checks.honest_accuracy, partial(share_right, evaluate=False), "was dropout still on?"),
+    (checks.honest_accuracy, partial(share_right, evaluate=False), "is dropout off"),
     (checks.honest_accuracy, partial(share_right, back=False), "goes out in train(False)"),
     (checks.honest_accuracy, partial(share_right, graph=True), "a graph is made"),
     (checks.honest_accuracy, partial(share_right, scale=100), "in percent"),
@@ -449,6 +473,9 @@ WRONG = [
     (checks.interval, lambda right, total: right / total, "not a pair"),
     (checks.interval, partial(bounds, clip=False), "beyond 0 or 1"),
     (checks.interval, lambda right, total: (0.9, 0.99), "√"),
+    (checks.interval, partial(wilson, z=2), "√"),
+    (checks.early_stop, since_the_last, "and should give"),
+    (checks.honest_accuracy, only_itself, "or a layer of it"),
     (checks.early_stop, lambda accuracies, patience: len(accuracies), "and should give"),
     (checks.early_stop, lambda accuracies, patience: 1 + accuracies.index(max(accuracies)), "and should give"),
     (checks.nine_faults, {2, 3}, "2 of nine found. Of the others: from which side"),
