@@ -9,7 +9,7 @@ from traitlets import Float, List, Unicode
 
 from helpers.explorer import STYLE, script
 
-PAUSE = 0.1  # seconds between two drawings at the least
+PAUSE = 0.15  # seconds between two drawings at the least
 
 
 class MonitorView(anywidget.AnyWidget):
