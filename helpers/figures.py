@@ -53,8 +53,9 @@ def images(
     columns: int = 4,
     black: float | None = None,
     white: float | None = None,
+    title: str = "",
 ) -> Picture:
-    """Draw H×W tensors side by side in grey, under their names.
+    """Draw H×W tensors side by side in grey, under their names and, where it is given, a title for all.
 
     `says` is one sentence on what can be seen, for those who do not see it. Where `black` and `white` are not given,
     each picture goes from its own smallest to its own largest value.
@@ -68,6 +69,8 @@ def images(
         axis.set_title(f"{name}\n{_size(picture)}", fontsize=10)
     for axis in axes:
         axis.axis("off")
+    if title:
+        figure.suptitle(title)
     words = ", ".join(f"{name} {_size(picture)}" for name, picture in pictures.items())
     return Picture(figure, f"{says} Grey pictures: {words}.")
 
