@@ -8,7 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Several workers share the cores; each with threads of its own for every core would only wait for the others.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lab
 
@@ -26,4 +27,10 @@ def browser():
 @pytest.fixture(scope="module")
 def address():
     with lab.jupyterlab() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def address_without_mnist():
+    with lab.jupyterlab(MNIST_ROOT="embedded") as served:
         yield served

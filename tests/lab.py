@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def jupyterlab(python: str = sys.executable) -> Iterator[str]:
+def jupyterlab(python: str = sys.executable, **environment: str) -> Iterator[str]:
     """Serve a copy of the notebooks, with settings of its own, and yield the address."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder)
@@ -48,7 +48,9 @@ def jupyterlab(python: str = sys.executable) -> Iterator[str]:
         command += [f"--ServerApp.port={address.rsplit(':', 1)[1]}", f"--ServerApp.root_dir={course}"]
         command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
         with (root / "log").open("w") as log:
-            server = subprocess.Popen(command, env=os.environ | _own_settings(root), stdout=log, stderr=log)
+            server = subprocess.Popen(
+                command, env=os.environ | _own_settings(root) | environment, stdout=log, stderr=log
+            )
             try:
                 _wait_for(address + "/api", root / "log", server)
                 yield address

@@ -10,7 +10,9 @@ SIZES = [(1400, False), (900, True)]
 
 @pytest.mark.parametrize(("width", "dark"), SIZES, ids=["light-1400", "dark-900"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_from_top_to_bottom(browser, address, path, width, dark):
+def test_it_runs_from_top_to_bottom(browser, request, path, width, dark):
+    # In one theme with MNIST, in the other with the digits that a class without a network has.
+    address = request.getfixturevalue("address_without_mnist" if dark else "address")
     page = lab.open_notebook(browser, address, f"notebooks/{path.name}", (width, 1000), dark)
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
