@@ -104,6 +104,7 @@ def test_python_moves_the_boxes_and_the_list(opened):
 def test_p_and_draw_move_by_arrow_keys_and_play_walks(opened):
     press(opened, "p", "ArrowRight", "ArrowRight", "ArrowRight")
     press(opened, "draw", "ArrowRight")
+    opened.wait_for_timeout(500)  # the kernel hears of it in a thread of its own
     assert said(opened, "code code") == in_kernel(opened, "bench.code") == "nn.Dropout(p=0.65).train()"
     dropped = int(in_kernel(opened, "64 - int(bench.mask.sum())"))
     assert said(opened, "status") == f"Draw 2: {dropped} of 64 numbers are dropped."
