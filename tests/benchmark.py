@@ -3,7 +3,8 @@
 `latency` runs the benches and the usual `interact` with matplotlib in JupyterLab in Chromium, and prints the time
 from a key press to the changed picture. `startup` runs notebook 01 in a fresh kernel and prints
 the time to its first picture and the memory that its kernel takes; `memory` does that for notebook 05.
-`training` trains the ConvNet in the older way and in ours; it takes a quarter of an hour, and `training --quick` two minutes.
+`training` trains the ConvNet in the older way and in ours, for a quarter of an hour; `training --quick` takes two
+minutes.
 """
 
 import statistics
