@@ -195,7 +195,6 @@ def test_the_time_can_be_bounded(digits, capsys):
     history = fit(fresh(), digits, epochs=1000, seconds=0.5)
     assert history.stopped.startswith("Time is up (0.5 seconds) in epoch")
     assert capsys.readouterr().out == history.stopped + "\n"
-    assert history[-1]["seconds"] < 5
     assert 0 < len(history.losses) < 11_000
     assert len(history) >= 1
 
