@@ -193,7 +193,7 @@ class _Run:
         self.batches = math.ceil(recipe.epochs * math.ceil(len(digits.train.labels) / recipe.batch_size))
         self.history = History(digits.source, recipe, best=_copy(model.state_dict()))
         self.why = ""
-        self.interrupted, self.ending = False, False
+        self.lost, self.interrupted, self.ending = False, False, False
 
     def go(self, seed: int) -> History:
         """Train, whatever ends it, and return the history."""
@@ -202,8 +202,7 @@ class _Run:
             try:
                 self.monitor.start(self.batches)
                 device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-                with torch.random.fork_rng(range(torch.cuda.device_count())):
-                    torch.manual_seed(seed)
+                with seeded(seed):
                     self._train(device or torch.device("cpu"))
             except KeyboardInterrupt:
                 self.why = "Interrupted"
@@ -263,7 +262,7 @@ class _Run:
             self._step(self.images[batch], self.labels[batch])
             if self._over():
                 break
-        if len(self.history.batches) > first and not self.why.startswith("The loss"):
+        if len(self.history.batches) > first and not self.lost:
             self._validate(first)
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
@@ -294,7 +293,7 @@ class _Run:
 
     def _give_up(self) -> None:
         self.model.load_state_dict(self.history.best)
-        lr = self.recipe.lr
+        self.lost, lr = True, self.recipe.lr
         self.why = (
             f"The loss is not a number any more: the steps were too long, or the images do not lie between 0 and 1. "
             f"Try a smaller lr, such as {lr / 10:g} instead of {lr:g}. It ended"
@@ -326,7 +325,7 @@ class _Run:
         self.model.zero_grad()
         done, all_ = len(self.history.batches), self.batches
         if self.why:
-            kept = "of history.best" if self.why.startswith("The loss") else "from then"
+            kept = "of history.best" if self.lost else "from then"
             epoch = max(1, math.ceil(done * self.recipe.epochs / all_))
             self.history.stopped = (
                 f"{self.why} in epoch {epoch}, after {done} of {all_} batches; "
@@ -340,6 +339,14 @@ class _Run:
             return "has those from before the run"
         accuracy = self.history[epoch - 1]["validation_accuracy"]
         return f"has those of epoch {epoch} ({accuracy:.2%} of the validation digits right)"
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw random numbers from a seed within the block; those of the caller stay as they are."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
 
 
 def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
