@@ -37,9 +37,9 @@ TIPS = {
 }
 
 
-def script(name: str) -> str:
-    """Return what the browser runs for one bench: the tables of numbers, then the bench itself."""
-    return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("grid", name))
+def script(*names: str) -> str:
+    """Return what the browser runs for one bench: the tables of numbers, then what else is named, the bench last."""
+    return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("grid", *names))
 
 
 class SlidingWindowView(anywidget.AnyWidget):

@@ -2,7 +2,6 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROW = 40, BOX = 31, LETTER = 7; // pixels
-const COLOURS = { positive: [213, 94, 0], negative: [0, 114, 178] };
 
 const shape = (tag, attributes, ...children) => dress(document.createElementNS(SVG, tag), attributes, children);
 
@@ -82,18 +81,6 @@ class Graph {
   }
 }
 
-// A colour for each byte, as one number (alpha, blue, green, red): nothing between tiles (0), then from the largest
-// negative (2) to the largest positive number (254) by way of the page's own paper (128), and grey for what is no number.
-function palette(el) {
-  const [red, green, blue] = getComputedStyle(el).backgroundColor.match(/\d+/g) ?? [255, 255, 255]; // not yet in the page
-  const paper = [red, green, blue].map(Number);
-  return Uint32Array.from({ length: 256 }, (_, i) => {
-    const hue = i < 128 ? COLOURS.negative : COLOURS.positive, share = Math.min(Math.abs(i - 128) / 126, 1) ** 0.6; // so that small ones show
-    const [r, g, b] = i === 255 ? [128, 128, 128] : paper.map((part, k) => part + (hue[k] - part) * share);
-    return i && ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  });
-}
-
 // A gradient in words and, where it has one, as a picture.
 class Piece {
   constructor(album) {
@@ -116,18 +103,14 @@ class Piece {
   #paint(picture, colours) {
     const { rows, columns, numbers } = this.album[picture];
     const cell = Math.min(Math.max(1, Math.floor(Math.min(300 / columns, 160 / rows))), 16);
-    if (this.canvas.width !== columns || this.canvas.height !== rows) Object.assign(this.canvas, { width: columns, height: rows });
     this.canvas.style.width = `${columns * cell}px`;
-    const context = this.canvas.getContext("2d"), image = context.createImageData(columns, rows);
-    const pixels = new Uint32Array(image.data.buffer); // at once, as four bytes for each number take a frame
-    numbers.forEach((byte, i) => { pixels[i] = colours[(byte + 128) & 255]; }); // signed bytes
-    context.putImageData(image, 0, 0);
+    paint(this.canvas, rows, columns, numbers, colours);
   }
 }
 
 // The pictures, each with its own part of all the bytes.
 function albumOf(pictures, pixels) {
-  const bytes = Uint8Array.from(atob(pixels), (letter) => letter.charCodeAt(0));
+  const bytes = bytesOf(pixels).map((byte) => byte + 128); // signed bytes
   let end = 0;
   return pictures.map(([rows, columns]) => ({ rows, columns, numbers: bytes.subarray(end, end += rows * columns) }));
 }

@@ -53,7 +53,7 @@ RULES = {  # where an operation has torch's default settings
 class StepperView(anywidget.AnyWidget):
     """What the browser draws; apart from `step` nothing of it changes."""
 
-    _esm = script("stepper")
+    _esm = script("heat", "stepper")
     _css = STYLE
     nodes = List().tag(sync=True)
     edges = List().tag(sync=True)
