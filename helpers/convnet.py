@@ -1,12 +1,21 @@
 """The course's networks, as the notebooks write them out; a test holds both definitions equal."""
 
+import warnings
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers.data import SentenceError
+
 CHECKPOINT = Path(__file__).with_suffix(".pt")
+SNAPSHOTS = CHECKPOINT.with_stem("convnet_snapshots")
+SIZED = "conv1.weight", "conv2.weight", "fc1.weight"  # how large a ConvNet is follows from these
+
+
+class CheckpointError(SentenceError):
+    """A file that holds no weights of a ConvNet."""
 
 
 class Net(nn.Module):
@@ -52,6 +61,59 @@ class ConvNet(nn.Module):
 
 def trained() -> ConvNet:
     """Return the network that ships with the course, in eval mode; `convnet.json` says how it was trained."""
-    model = ConvNet()
-    model.load_state_dict(torch.load(CHECKPOINT, weights_only=True))
+    return load(CHECKPOINT)
+
+
+def snapshots() -> list[tuple[int, dict[str, torch.Tensor]]]:
+    """Return the kernels on the way to the network that ships: (batches done, kernels), as a History holds them."""
+    return [
+        (done, {name: values.float() for name, values in kernels.items()})
+        for done, kernels in torch.load(SNAPSHOTS, weights_only=True)
+    ]
+
+
+def load(path: str | Path) -> ConvNet:
+    """Return the ConvNet whose weights are in a file, as large as they are, in eval mode.
+
+    The file is one of `torch.save(model.state_dict(), path)`. Nothing in it is ever run: torch reads tensors only.
+    Raises CheckpointError where it holds anything but the finite weights of a ConvNet.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.load.html
+    """
+    state = _state(path)
+    sizes = [len(state[name]) if torch.is_tensor(state.get(name)) and state[name].ndim else 0 for name in SIZED]
+    if not all(sizes):
+        raise CheckpointError(f"{path} holds no {SIZED[sizes.index(0)]}, so these are not the weights of a ConvNet.")
+    with torch.device("meta"):
+        model = ConvNet(kernels=tuple(sizes[:2]), dense=sizes[2])
+    wanted = {name: tuple(values.shape) for name, values in model.state_dict().items()}
+    found = {name: tuple(values.shape) if torch.is_tensor(values) else None for name, values in state.items()}
+    for name in wanted | found:
+        if wanted.get(name) != found.get(name):
+            raise CheckpointError(
+                f"In {path} {name} is {_shape(found, name)}, and in a ConvNet {_shape(wanted, name)}."
+            )
+    if not all(values.is_floating_point() and values.isfinite().all() for values in state.values()):
+        raise CheckpointError(f"{path} holds weights that are no finite numbers; save the network anew.")
+    model.load_state_dict({name: values.float() for name, values in state.items()}, assign=True)
     return model.eval()
+
+
+def _shape(shapes: dict, name: str) -> str:
+    return f"of shape {shapes[name]}" if shapes.get(name) else "not there"
+
+
+def _state(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the tensors by name that a file holds."""
+    advice = "save one with torch.save(model.state_dict(), path)"
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of old kinds of files, which are refused in words below
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no file {path}; {advice}.") from None
+    except (IsADirectoryError, PermissionError):
+        raise CheckpointError(f"{path} is no file that can be read; {advice}.") from None
+    except Exception as fault:  # torch answers damaged and foreign files with many kinds of errors
+        raise CheckpointError(f"{path} is damaged, or no file of weights; {advice}.") from fault
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds one {type(state).__name__} instead of weights by name; {advice}.")
+    return state

@@ -66,11 +66,15 @@ class Digits:
         return f"Digits from {self.source}: {train:,} to train, {validation:,} to validate, {test:,} to test"
 
 
-class MnistRootError(ValueError):
-    """MNIST_ROOT names no folder that holds MNIST."""
+class SentenceError(ValueError):
+    """An error that a notebook shows as one sentence, as the student's code is not at fault."""
 
     def _render_traceback_(self) -> list[str]:  # IPython shows this in place of the traceback
         return [f"{type(self).__name__}: {self}"]
+
+
+class MnistRootError(SentenceError):
+    """MNIST_ROOT names no folder that holds MNIST."""
 
 
 class _NotHadError(Exception):
@@ -239,7 +243,7 @@ def _fetch(mirror: str, names: Iterable[str]) -> dict[str, bytearray]:
     worker = threading.Thread(target=_read, args=(mirror, archives, faults, left), daemon=True)
     worker.start()
     try:
-        with _progress() as show:
+        with progress(ARCHIVES, lambda received: f"MNIST: {received / 1e6:.1f} of {ARCHIVES / 1e6:.1f} MB") as show:
             in_time = _wait(worker, archives, show)
     finally:
         left.set()
@@ -285,20 +289,20 @@ def _words(fault: Exception) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """Give a function that shows how many bytes are there: a bar in a notebook, nothing elsewhere."""
+def progress(whole: int, words: Callable[[int], str]) -> Iterator[Callable[[int], None]]:
+    """Give a function that shows how much of the whole is done: a bar in a notebook, nothing elsewhere."""
     from IPython import display, get_ipython
 
     if not hasattr(get_ipython(), "kernel"):
-        yield lambda received: None
+        yield lambda done: None
         return
     from ipywidgets import IntProgress
 
-    bar = IntProgress(max=ARCHIVES, style={"description_width": "initial"})
+    bar = IntProgress(max=whole, style={"description_width": "initial"})
     shown = display.display(bar, display_id=True)
 
-    def show(received: int) -> None:
-        bar.value, bar.description = received, f"MNIST: {received / 1e6:.1f} of {ARCHIVES / 1e6:.1f} MB"
+    def show(done: int) -> None:
+        bar.value, bar.description = done, words(done)
 
     try:
         yield show
