@@ -17,6 +17,7 @@ from helpers import arithmetic
 # Okabe and Ito's blue, vermilion and green, told apart by every kind of colour vision.
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION])
+WARM = LinearSegmentedColormap.from_list("warm", ["white", VERMILION])
 DOTS_PER_INCH = 80
 
 
@@ -54,25 +55,34 @@ def images(
     black: float | None = None,
     white: float | None = None,
     title: str = "",
+    signed: bool = False,
 ) -> Picture:
     """Draw H×W tensors side by side in grey, under their names and, where it is given, a title for all.
 
     `says` is one sentence on what can be seen, for those who do not see it. Where `black` and `white` are not given,
-    each picture goes from its own smallest to its own largest value.
+    each picture goes from its own smallest to its own largest value. `signed` paints negative numbers blue, positive
+    ones vermilion, and zero white, with one scale for all pictures.
     """
+    largest = max(float(picture.abs().max()) for picture in pictures.values()) if signed else None
+    ends = (
+        {"cmap": SIGNED, "vmin": -largest, "vmax": largest}
+        if signed
+        else {"cmap": "gray", "vmin": black, "vmax": white}
+    )
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
-        axis.imshow(picture.numpy(), cmap="gray", vmin=black, vmax=white, interpolation="nearest")
+        axis.imshow(picture.numpy(), interpolation="nearest", **ends)
         axis.set_title(f"{name}\n{_size(picture)}", fontsize=10)
     for axis in axes:
         axis.axis("off")
     if title:
         figure.suptitle(title)
     words = ", ".join(f"{name} {_size(picture)}" for name, picture in pictures.items())
-    return Picture(figure, f"{says} Grey pictures: {words}.")
+    kind = "Blue for negative and orange for positive numbers" if signed else "Grey pictures"
+    return Picture(figure, f"{says} {kind}: {words}.")
 
 
 def matrices(values: dict[str, torch.Tensor]) -> Picture:
@@ -87,13 +97,47 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
     return Picture(figure, f"Tables of numbers. {words}.")
 
 
-def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says: str) -> Picture:
-    """Draw curves over 0, 1, 2, …, each with a line style of its own; the words hold every number too."""
+def table(values: torch.Tensor, rows: list[str], columns: list[str], title: str, places: int = 0) -> Picture:
+    """Draw a table R×C of numbers under its title, darker for larger ones; the words hold every number too."""
+    figure = Figure(figsize=(1.6 + 0.62 * len(columns), 0.9 + 0.36 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    top = float(values.nan_to_num().max()) or 1.0
+    axis.imshow(values.clamp(min=0).numpy(), cmap=WARM, vmin=0, vmax=1.6 * top, aspect="auto")
+    texts = [["" if value.isnan() else f"{value:.{places}f}" for value in row] for row in values]
+    for row, column in product(range(len(rows)), range(len(columns))):
+        axis.text(column, row, texts[row][column], ha="center", va="center", fontsize=9)
+    axis.set_xticks(range(len(columns)), columns)
+    axis.set_yticks(range(len(rows)), rows)
+    axis.tick_params(length=0, labeltop=True, labelbottom=False)
+    figure.suptitle(title, fontsize=11)
+    words = "; ".join(f"{name}: {' '.join(line)}" for name, line in zip(rows, texts, strict=True))
+    return Picture(figure, f"A table. {title}. Columns {', '.join(columns)}. {words}.")
+
+
+def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Picture:
+    """Draw accuracy over confidence: for each bin (mean confidence, accuracy, half of its interval, images)."""
+    figure = Figure(figsize=(5, 4.2), layout="constrained")
+    axis = figure.subplots()
+    confidence, accuracy, margin, counts = zip(*bins, strict=True)
+    axis.plot([0, 1], [0, 1], "--", color="0.4", label="sure as often as right")
+    axis.errorbar(confidence, accuracy, margin, fmt="o", color=BLUE, capsize=4, label="measured, with its interval")
+    for x, y, count in zip(confidence, accuracy, counts, strict=True):
+        axis.annotate(f"{count:,}", (x, y), (8, -12), textcoords="offset points", fontsize=9)
+    axis.set(title=title, xlabel="mean probability of the answer", ylabel="share that is right", ylim=(0, 1.06))
+    axis.grid(color="0.9")
+    axis.legend(loc="upper left")
+    words = "; ".join(f"{x:.2f} sure, {y:.2f} right, {count} images" for x, y, _, count in bins)
+    return Picture(figure, f"Points near a diagonal line. {title}. {words}.")
+
+
+def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says: str, start: int = 0) -> Picture:
+    """Draw curves over start, start + 1, …, each with a line style of its own; the words hold every number too."""
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     axis = figure.subplots()
     styles = zip(cycle(("-", "--", ":", "-.")), cycle((BLUE, VERMILION, "black")), strict=False)
     for (name, values), (dashes, colour) in zip(curves.items(), styles, strict=False):
-        axis.plot(values, dashes, color=colour, marker="o", markersize=4, label=name)
+        along_them = range(start, start + len(values))
+        axis.plot(along_them, values, dashes, color=colour, marker="o", markersize=4, label=name)
     axis.set(title=title, xlabel=along, ylabel=up, ylim=(0, None))
     axis.grid(color="0.9")
     figure.legend(loc="outside right upper")

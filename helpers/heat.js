@@ -50,3 +50,17 @@ class Strip {
     });
   }
 }
+
+// The palette of the page as it is: made anew where the theme has changed, and when `forget` was called, as an element
+// that is not yet in the page has no colour.
+function themed(el) {
+  let theme, colours;
+  return {
+    forget: () => { colours = undefined; },
+    palette: () => {
+      if (theme !== document.body.dataset.jpThemeName || !colours) colours = palette(el);
+      theme = document.body.dataset.jpThemeName;
+      return colours;
+    },
+  };
+}

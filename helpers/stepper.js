@@ -140,12 +140,12 @@ function render({ model, el }) {
   const beside = node("div", { class: "stepper-beside" }, says, table.element);
   el.append(node("div", { class: "stepper" }, graph.element, beside));
 
-  let width, theme, colours, tallest;
+  const theme = themed(el);
+  let width, tallest;
 
   function draw() {
     const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step];
-    if (theme !== document.body.dataset.jpThemeName || !colours) colours = palette(el);
-    theme = document.body.dataset.jpThemeName;
+    const colours = theme.palette();
     graph.mark(step);
     write(status, one.says);
     write(rule, one.rule);
@@ -160,7 +160,7 @@ function render({ model, el }) {
     if (width !== between(0, 1, Infinity)) {
       width = between(0, 1, Infinity);
       tallest = 0;
-      colours = undefined; // before it was in the page, el had no colour
+      theme.forget();
       beside.style.minHeight = "";
       graph.measure();
       draw();

@@ -1,0 +1,215 @@
+"""Benches that turn pages of pictures: kernels over training time, and an image on its way through a network.
+
+All pages are in the browser, so the sliders answer within a frame, with or without a kernel.
+"""
+
+import base64
+from collections.abc import Sequence
+from math import floor, isqrt
+
+import anywidget
+import torch
+import torch.nn.functional as F
+from torch import nn
+from traitlets import Int, List, Unicode
+
+from helpers import figures, inspection
+from helpers.arithmetic import check_whole
+from helpers.explorer import STYLE, Bench, controls, player, script, slider
+
+MOST_IMAGES, MOST_MOMENTS = 30, 200
+FULL, ZERO = 126, 128  # of the bytes for signed numbers; byte 0 has no colour
+TIPS = {
+    "moment": "How far the training is",
+    "image": "Which image goes through the network",
+    "layer": "After which operation",
+}
+
+
+class GalleryView(anywidget.AnyWidget):
+    """What the browser draws: a page for each value of `first`, and of `second` where there are two sliders."""
+
+    _esm = script("heat", "gallery")
+    _css = STYLE
+    pages = List().tag(sync=True)
+    pixels = Unicode().tag(sync=True)
+    across = Int(1).tag(sync=True)
+    first = Int(0).tag(sync=True)
+    second = Int(0).tag(sync=True)
+
+
+class _Pixels:
+    """The bytes of all pictures, one after the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._end = 0
+
+    def strip(
+        self, title: str, names: list[str], pictures: torch.Tensor, largest: float | None = None, side: int = 84
+    ) -> dict:
+        """Keep pictures N×H×W, nan for a gap, and return the strip that shows them; `largest` is the end of the scale.
+
+        Numbers of both signs are painted around zero, others from black to white.
+        """
+        numbers = pictures.nan_to_num()
+        signed, end = bool((numbers < 0).any()), largest or float(numbers.abs().max()) or 1.0
+        scaled = ZERO + FULL * numbers / end if signed else 255 * numbers / end
+        board = scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).to(torch.uint8)
+        self._parts.append(board.contiguous().numpy().tobytes())
+        start, self._end = self._end, self._end + board.numel()
+        return {
+            "title": title,
+            "names": names,
+            "size": list(board.shape[1:]),
+            "start": start,
+            "signed": signed,
+            "side": side,
+        }
+
+    def text(self) -> str:
+        """Return all bytes as base64, which survives in exported pages."""
+        return base64.b64encode(b"".join(self._parts)).decode()
+
+
+def _place(name: str, trait: str) -> property:
+    def check(bench: "Bench", value: int) -> None:
+        bench._put(trait, check_whole(name, value, 0, bench._linked[trait][0].max))
+
+    return property(lambda bench: getattr(bench._view, trait), check, doc=TIPS[name])
+
+
+class _Gallery(Bench):
+    names: dict[str, str]  # of the settings, by trait
+
+    def __init__(self, pages: list[list[dict]], pixels: _Pixels) -> None:
+        flat = [page for row in pages for page in row]
+        self._view = GalleryView(pages=flat, pixels=pixels.text(), across=len(pages[0]))
+        lasts = {"first": len(pages) - 1, "second": len(pages[0]) - 1}
+        self._linked = {trait: [slider(name, 0, lasts[trait], TIPS[name])] for trait, name in self.names.items()}
+        play = player("Turn the pages")
+        play.max = lasts[[*self.names][-1]]
+        self._linked[[*self.names][-1]].append(play)
+        links = [(control, "value", trait) for trait, held in self._linked.items() for control in held]
+        super().__init__([controls(self._view, links), self._view])
+
+    @property
+    def says(self) -> str:
+        """The sentence above the pictures."""
+        return self._view.pages[self._view.first * self._view.across + self._view.second]["says"]
+
+    def _told(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.names.values()}
+
+    def _settable(self) -> list[str]:
+        return [*self.names.values()]
+
+
+class KernelFilm(_Gallery):
+    """The kernels of two convolutions over training time, painted on one scale for each layer.
+
+    `KernelFilm(history.snapshots)` takes what a History holds: (batches done, {name: weights K×C×k×k}).
+    `film.moment = 3` moves the slider too; `film.kernels` is what is shown. Without snapshots it raises ValueError.
+    """
+
+    names = {"first": "moment"}
+    moment = _place("moment", "first")
+
+    def __init__(self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> None:
+        if not 0 < len(snapshots) <= MOST_MOMENTS:
+            wanted = "such as history.snapshots after fit()"
+            raise ValueError(f"A film takes 1 to {MOST_MOMENTS} snapshots, {wanted}, not {len(snapshots)}.")
+        self._snapshots, pixels = [*snapshots], _Pixels()
+        ends = {name: max(float(kernels[name].abs().max()) for _, kernels in snapshots) for name in snapshots[0][1]}
+        pages = [[self._page(done, kernels, ends, pixels)] for done, kernels in snapshots]
+        super().__init__(pages, pixels)
+
+    @property
+    def kernels(self) -> dict[str, torch.Tensor]:
+        """The kernels K×C×k×k at this moment, by name."""
+        return self._snapshots[self.moment][1]
+
+    def _page(self, done: int, kernels: dict[str, torch.Tensor], ends: dict[str, float], pixels: _Pixels) -> dict:
+        last, final = self._snapshots[-1]
+        alike = ", ".join(
+            f"{name} {F.cosine_similarity(values.flatten(), final[name].flatten(), 0):.2f}"
+            for name, values in kernels.items()
+        )
+        strips = [_kernel_strip(name, values, ends[name], pixels) for name, values in kernels.items()]
+        return {"says": f"After {done} of {last} batches. Likeness to the end: {alike}.", "strips": strips}
+
+    def _still(self) -> figures.Picture:
+        boards = {
+            f"{name} {number}": board
+            for name, values in self.kernels.items()
+            for number, board in enumerate(_side_by_side(values))
+        }
+        return figures.images(boards, self.says, columns=4, signed=True, title=self.says)
+
+
+def _kernel_strip(name: str, kernels: torch.Tensor, end: float, pixels: _Pixels) -> dict:
+    boards = _side_by_side(kernels)
+    count, channels, height, width = kernels.shape
+    title = f"{name}: {count} kernels of {channels}×{height}×{width}, from −{end:.2f} (blue) to {end:.2f} (orange)"
+    return pixels.strip(title, [str(number) for number in range(count)], boards, end, 84 if channels == 1 else 184)
+
+
+def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
+    """Return kernels K×C×k×k as boards K×k×(C·(k+1) − 1), with a line of nan between the channels."""
+    spaced = F.pad(kernels, (0, 1), value=torch.nan)
+    return spaced.transpose(1, 2).flatten(2)[..., :-1]
+
+
+class LayerWalk(_Gallery):
+    """Images on their way through a network, operation by operation, with each shape.
+
+    `LayerWalk(model, images, labels, source)`: images N×1×28×28, at most 30, their labels N, and whose digits they
+    are. `walk.layer = 3` moves the slider too; `walk.maps` is what torch gives there.
+    """
+
+    names = {"first": "image", "second": "layer"}
+    image, layer = _place("image", "first"), _place("layer", "second")
+
+    def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str) -> None:
+        if not 0 < len(images) <= MOST_IMAGES or len(labels) != len(images):
+            raise ValueError(
+                f"A walk takes 1 to {MOST_IMAGES} images and as many labels, not {len(images)} and {len(labels)}."
+            )
+        self._source, pixels = source, _Pixels()
+        self._stages = [inspection.stages(model, image) for image in images]
+        pages = [
+            [self._page(number, int(label), *stage, pixels) for stage in stages.items()]
+            for number, (label, stages) in enumerate(zip(labels, self._stages, strict=True))
+        ]
+        super().__init__(pages, pixels)
+
+    @property
+    def maps(self) -> torch.Tensor:
+        """What the network has made of the image after this operation, without the batch's axis."""
+        return [*self._stages[self.image].values()][self.layer]
+
+    def _page(self, number: int, label: int, name: str, values: torch.Tensor, pixels: _Pixels) -> dict:
+        says = f"{self._source} image {number}, a {label}, after {name}: "
+        says += f"{'×'.join(map(str, values.shape))}, from {values.min():.2f} to {values.max():.2f}."
+        if values.shape == (10,):
+            chances = values.softmax(0)
+            sure = floor(1e4 * chances.max()) / 100  # down, as nobody is sure to 100 %
+            says += f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
+        boards, names = _boards(values)
+        return {"says": says, "strips": [pixels.strip("", names, boards, side=140 if len(boards) < 5 else 98)]}
+
+    def _still(self) -> figures.Picture:
+        boards, names = _boards(self.maps)
+        pictures = {name or "all": board for name, board in zip(names, boards, strict=True)}
+        signed = bool((self.maps < 0).any())
+        return figures.images(pictures, self.says, columns=5, signed=signed, title=self.says)
+
+
+def _boards(values: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
+    """Return what is drawn of C×H×W or of a row of numbers, as boards N×h×w, and their names."""
+    if values.ndim == 3:
+        return values, [f"map {number}" if len(values) > 1 else "" for number in range(len(values))]
+    if len(values) <= 10:
+        return values.view(-1, 1, 1), [f"{number}: {value:.1f}" for number, value in enumerate(values.tolist())]
+    height = next(rows for rows in range(isqrt(len(values)), 0, -1) if len(values) % rows == 0)
+    return values.view(1, height, -1), [""]
