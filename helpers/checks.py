@@ -3,6 +3,7 @@
 A checker takes what the student made (a number, a tuple, a function), `None` while there is nothing yet.
 """
 
+import contextlib
 import copy
 import functools
 import math
@@ -16,7 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.arithmetic import output_size, pooled_size
-from helpers.convnet import Net
+from helpers.convnet import ConvNet, Net
 from helpers.tracer import Trace, times, trace
 
 
@@ -799,3 +800,290 @@ def nine_faults(answer: set) -> None:
     expect(not innocent, f"{listed}; line {innocent and innocent[0]} is not one of them.")
     hint = next((hint for seen, (_, hint) in zip(found, FAULTS, strict=True) if not seen), "")
     expect(not hint, f"{listed}. Of the others: {hint}")
+
+
+def _compare(said: str, given: object, right: torch.Tensor, mistakes: list[tuple], otherwise: str) -> None:
+    """Expect the numbers of `right`; `mistakes` pairs the numbers that a known mistake gives with its hint."""
+    expect(given is not None, f"{said} it returns None; is a return missing?")
+    kind = type(given).__name__
+    try:
+        given = torch.as_tensor(_plain(given), dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise NotYet(f"{said} it gives a value of type {kind} that is no table of numbers.") from None
+
+    def same(other: object) -> bool:
+        other = torch.as_tensor(other).detach().double()
+        return given.shape == other.shape and torch.allclose(given, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+    if same(right):
+        return
+    for numbers, hint in mistakes:
+        expect(not same(numbers), hint)
+    shapes = tuple(given.shape), tuple(right.shape)
+    expect(shapes[0] == shapes[1], f"{said} the shape is {shapes[0]}, and should be {shapes[1]}.")
+    raise NotYet(f"{said} {otherwise}")
+
+
+def _attempt(answer: Callable, given: tuple, hints: dict[type, str]) -> object:
+    """Call a student's function; an error of a known kind becomes its hint."""
+    try:
+        return answer(*given)
+    except tuple(hints) as error:
+        raise NotYet(hints[type(error)]) from None
+
+
+def _small_convnet() -> ConvNet:
+    """Return a small random ConvNet in which every map has a say."""
+    torch.manual_seed(0)
+    model = ConvNet((2, 3), dense=8, dropout=0).eval()
+    for weights in model.parameters():
+        nn.init.constant_(weights, 0.3) if weights.ndim == 1 else nn.init.normal_(weights, std=0.2)
+    return model
+
+
+def _no_hooks(model: nn.Module, when: str) -> None:
+    left = [name for name, layer in model.named_modules() if layer._forward_hooks or layer._forward_pre_hooks]
+    expect(not left, f"{when} a hook stays behind at {left and left[0]!r}; remove() it in finally, or use with.")
+
+
+def _through(model: nn.Module, images: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return what goes into each layer and what comes out, by the layer's name."""
+    found = {}
+    with contextlib.ExitStack() as hooks:
+        for name, layer in model.named_modules():
+
+            def keep(_layer: nn.Module, given: tuple, output: torch.Tensor, name: str = name) -> None:
+                found[name] = given[0].detach(), output.detach()
+
+            hooks.enter_context(layer.register_forward_hook(keep))
+        model(images)
+    return found
+
+
+@exercise("what every layer gives, and no hook stays behind.")
+def hooked(answer: Callable) -> None:
+    """Check a function of model, names and images that returns {name: output of that layer} and leaves no hook."""
+    expect(callable(answer), "the answer is a function of model, names, images.")
+    model, nested = _small_convnet(), nn.Sequential(nn.Sequential(nn.Linear(28, 4), nn.Tanh()), nn.Linear(4, 2))
+    dotted = "a name such as '0.1' is a layer inside a layer; which method of a module finds a submodule by its name?"
+    cases = (model, ["conv1", "fc1"], False), (model, ["fc2", "conv2"], True), (nested, ["0.1"], True)
+    for net, names, mode in cases:
+        images = torch.rand(3, 1, 28, 28)
+        truth = _through(net.train(mode), images)
+        hints = dict.fromkeys((AttributeError, KeyError), dotted) if net is nested else {}
+        _each_layer(_attempt(answer, (net, [*names], images.clone()), hints), names, truth)
+        _no_hooks(net, "afterwards")
+        stays = all(layer.training is mode for layer in net.modules())
+        expect(stays, f"the model came in train({mode}), and it, or a layer of it, goes out in train({not mode}).")
+    with contextlib.suppress(Exception):
+        answer(model, ["conv1", "fc1"], torch.rand(2, 1, 32, 32))
+    _no_hooks(model, "where the model stops with an error, as for images of another size,")
+
+
+def _each_layer(given: object, names: list[str], truth: dict) -> None:
+    late = "a hook made in a loop looks up its name only when it runs, after the loop; hand it over as name=name."
+    expect(given is not None, "it returns None; is a return missing?")
+    expect(isinstance(given, dict), f"it returns a value of type {type(given).__name__}, not a dict.")
+    expect(len(names) == 1 or list(given) != names[-1:], f"asked for {names}, the dict has only the last: {late}")
+    expect(set(given) == set(names), f"asked for {names}, the dict has the names {[*given]}.")
+    for name in names:
+        enters, leaves = truth[name]
+        inside = f"{name} holds what goes into the layer; which argument of the hook comes out of it?"
+        mistakes = [
+            (enters, inside),
+            (enters[None], inside),  # as the hook gets it, a tuple
+            (truth[names[-1]][1], f"{name} holds the output of {names[-1]}: {late}"),
+            (truth[""][1], f"{name} holds the output of the whole model; hook the layer itself."),
+        ]
+        _compare(f"for {name}", given[name], leaves, mistakes, "the numbers are not what the layer gives.")
+
+
+def _logits_with(model: nn.Module, layer: str, place: object, value: float, images: torch.Tensor) -> torch.Tensor:
+    """Return the logits where the output of a layer holds `value` at a place."""
+
+    def fill(_layer: nn.Module, _given: tuple, output: torch.Tensor) -> None:
+        output[place] = value
+
+    with torch.no_grad(), model.get_submodule(layer).register_forward_hook(fill):
+        return model(images)
+
+
+@exercise("a hook that returns something replaces the output, for as long as it is there.")
+def filled(answer: Callable) -> None:
+    """Check a function of model, layer, k, value and images: the logits where map k holds `value` everywhere."""
+    expect(callable(answer), "the answer is a function of model, layer, k, value, images.")
+    model = _small_convnet()
+    before = copy.deepcopy(model.state_dict())
+    for layer, k, value in (("conv1", 1, 0.0), ("conv2", 2, 1.5), ("conv2", 0, 0.0), ("conv1", 0, -0.7)):
+        images, case = torch.rand(4, 1, 28, 28), f"for {layer}, k {k}, value {value}"
+        changes = [
+            ((slice(0), k), 0, "the logits are unchanged; does the hook return the changed output?"),
+            ((slice(None), k), 0.3, "the weights of map k are zero and its bias is still there; the map holds it."),
+            (..., value, "all maps are filled; fill only map k."),
+            (k, value, "the first axis is the image; which axis counts the maps?"),
+        ]
+        mistakes = [(_logits_with(model, layer, at, v, images), f"{case} {hint}") for at, v, hint in changes]
+        right = _logits_with(model, layer, (slice(None), k), value, images)
+        given = answer(model, layer, k, value, images.clone())
+        _compare(case, given, right, mistakes, "the logits are others; is map k, before ReLU, value everywhere?")
+        same = all(torch.equal(weights, before[name]) for name, weights in model.state_dict().items())
+        expect(same, "the logits are right, and the model's weights are changed for good; leave them as they were.")
+        _no_hooks(model, "the logits are right, and")
+
+
+@exercise("recall by rows, precision by columns.")
+def recall_precision(answer: Callable) -> None:
+    """Check a function of a confusion matrix (row: class, column: answer) that returns recall and precision."""
+    expect(callable(answer), "the answer is a function of matrix.")
+    never = "class 2 is never answered, and 0/0 is no number; let its precision be 0, for example with clamp(min=1)."
+    tables = [[[8, 1, 3], [0, 5, 2], [4, 2, 9]], [[9, 1], [5, 3]]]
+    for table in (*tables, [[6, 3, 0, 1], [2, 7, 0, 0], [1, 1, 0, 3], [0, 1, 0, 4]]):
+        matrix = torch.tensor(table)
+        raw = torch.stack([matrix.diagonal() / matrix.sum(axis) for axis in (1, 0)])
+        right = raw.nan_to_num(0)
+        mistakes = [
+            (right.flip(0), "both rows are right and change places: give recall, then precision."),
+            (100 * right, "those are percent; give shares, from 0 to 1."),
+            (raw, never),
+        ]
+        hints = {ZeroDivisionError: never} if len(table) == 4 else {}
+        given = _attempt(answer, (matrix.clone(),), hints)
+        otherwise = "the shares are others; which sum is all images of a class, and which all answers of that class?"
+        _compare(f"for {table}", given, right, mistakes, otherwise)
+
+
+@exercise("one small step of each pixel up the loss, and the picture stays a picture.")
+def fooled(answer: Callable) -> None:
+    """Check a function of model, image, label and size that takes one step of the fast gradient sign method.
+
+    Source: https://arxiv.org/abs/1412.6572
+    """
+    expect(callable(answer), "the answer is a function of model, image, label, size.")
+    model = _small_convnet()
+    for label, size in ((3, 0.1), (8, 0.25)):
+        image = (torch.rand(1, 28, 28) * 1.5 - 0.25).clamp(0, 1)
+        x = image.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x[None]), torch.tensor([label])), x)
+        step, mine = size * slope.sign(), image.clone()
+        mistakes = [
+            (image - step, "it goes down the loss, so the model gets surer; which sign makes the loss larger?"),
+            (image + size * slope, "each pixel goes by its own gradient; take only the sign of it."),
+            (image, "the picture is the one that came in."),
+        ]
+        mistakes += [(one.clamp(0, 1), hint) for one, hint in mistakes]
+        mistakes.append((image + step, "some pixels leave 0 to 1; clip them."))
+        given, right = answer(model, mine, label, size), (image + step).clamp(0, 1)
+        wrong = "the picture is another; is it the gradient of the label's cross entropy by the image?"
+        _compare(f"for label {label}, size {size}", given, right, mistakes, wrong)
+        expect(torch.equal(mine, image), "it is right, and the picture that came in is changed too; work on a clone.")
+        expect(not mine.requires_grad, "the picture that came in now asks for gradients; work on a clone.")
+        expect(not getattr(given, "requires_grad", False), "it is right, and still carries a graph; detach it.")
+
+
+@exercise("each pixel counts as much as it is bright.")
+def centre_of_mass(answer: Callable) -> None:
+    """Check a function of image (H×W) that returns (row, column), the mean place of its ink."""
+    expect(callable(answer), "the answer is a function of image.")
+    torch.manual_seed(0)
+    for height, width in ((4, 9), (12, 5), (28, 28)):
+        image = (torch.rand(height, width) - 0.5).clamp(0)
+        image[: height // 2, : width // 3] /= 4
+        inked, places = image > 0, torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
+        right, even = ((share.reshape(-1, 1) * places).sum(0) / share.sum() for share in (image, inked))
+        mistakes = [
+            (right.flip(0), "row and column change places: give the row first."),
+            (even, "every pixel with ink counts the same; weight it by its grey level."),
+            (right + 1, "both are too large by 1; rows and columns count from 0."),
+            (places[image.argmax()], "that is the brightest pixel; take the mean of all places."),
+        ]
+        wrong = "it is another place; what do you divide the weighted sum by?"
+        _compare(f"for a picture of {height}×{width}", answer(image.clone()), right, mistakes, wrong)
+
+
+@exercise("the gap between confidence and accuracy, bin by bin, and each image counts once.")
+def calibration_error(answer: Callable) -> None:
+    """Check a function of confidences, right and bins that returns the expected calibration error.
+
+    Source: https://arxiv.org/abs/1706.04599
+    """
+    expect(callable(answer), "the answer is a function of confidences, right, bins.")
+    torch.manual_seed(0)
+    empty = "a bin without images has no mean, only nan; leave it out."
+    for low, bins, sure in ((0.02, 4, 0), (0.45, 10, 0), (0.3, 5, 9)):
+        confidences = torch.cat([low + (0.99 - low) * torch.rand(60), torch.ones(sure)])
+        right = torch.rand(60 + sure) < 0.75
+        truth, *mistakes = _calibrations(confidences, right, bins)
+        mistakes.append((math.nan, empty))
+        hints = {ZeroDivisionError: empty} | ({IndexError: mistakes[0][1]} if sure else {})
+        given = _attempt(answer, (confidences.clone(), right.clone(), bins), hints)
+        _compare(f"for {bins} bins", given, truth, mistakes, f"it should give {truth:.4f}; what does a bin hold?")
+
+
+def _calibrations(confidences: torch.Tensor, right: torch.Tensor, bins: int) -> list:
+    """Return the expected calibration error, and the numbers of the usual mistakes, each with its hint."""
+
+    def gaps(places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # Of each bin that has images: its share of them, and its accuracy minus its mean confidence.
+        insides = [(places == one).float() for one in places.unique()]
+        own = [one @ (right.float() - confidences) / one.sum() for one in insides]
+        return torch.stack([one.mean() for one in insides]), torch.stack(own)
+
+    places = (confidences * bins).long()  # 1.0 gets a bin of its own
+    (share, gap), (shares, alone) = gaps(places.clamp(max=bins - 1)), gaps(places)
+    errors, apart = share * gap.abs(), shares * alone.abs()
+    last = "a confidence of exactly 1.0 falls out of the last bin; let that bin hold its upper end too."
+    same = "every bin counts the same; weight it by its share of the images."
+    signed = "gaps of both signs cancel; take the absolute value in each bin, before the sum."
+    square = "the gaps are squared; take their absolute values."
+    return [
+        errors.sum(),
+        *[(apart.sum(), last), (apart[places.unique() < bins].sum(), last)],
+        *[(gap.abs().mean(), same), (gap.abs().sum() / bins, same)],
+        *[((share * gap).sum(), signed), (-(share * gap).sum(), signed)],
+        *[((share * gap**2).sum(), square), ((share * gap**2).sum().sqrt(), square)],
+        (100 * errors.sum(), "those are percent; give a share, from 0 to 1."),
+    ]
+
+
+@exercise("no training at all: it remembers, and measures.")
+def nearest(answer: Callable) -> None:
+    """Check a function of image, images, labels and k that returns the commonest label of the k nearest images."""
+    expect(callable(answer), "the answer is a function of image, images, labels, k.")
+    torch.manual_seed(0)
+    for k, near in ((3, [4, 7, 7, 5, 5, 5]), (6, [1, 6, 6, 8, 8, 8, 1, 1]), (1, [5, 6, 6])):
+        image, many = 0.3 * torch.rand(1, 28, 28) * (torch.rand(1, 28, 28) < 0.5), len(near)
+        steps = 0.01 * torch.arange(many, 0, -1).view(-1, 1, 1, 1)  # the nearest comes last
+        far, bright = (image == 0).float().expand(9, 1, 28, 28), 3 * image.expand(6, 1, 28, 28)
+        images = torch.cat([far, bright, image + steps * torch.rand(many, 1, 28, 28)])
+        labels, right = torch.tensor([3] * 9 + [2] * 6 + near[::-1]), max(near[:k], key=near[:k].count)
+        mistakes = [
+            (3, "those are the farthest; take the smallest distances."),
+            (2, "a bright image has a large product with any other; measure the distance instead."),
+            (near[0], f"with k {k} that is the label of the very nearest; let all k vote."),
+        ]
+        mistakes += [(place, "that is the place of an image; give its label.") for place in range(15, len(images))]
+        given = answer(image.clone(), images.clone(), labels.clone(), k)
+        wrong = "it is another label; do exactly the k nearest vote?"
+        _compare(f"for k {k}", given, torch.tensor(right).double(), mistakes, wrong)
+
+
+# Of the eight statements about a figure in notebook 06: those that it does not support, and what to ask of each.
+CLAIMS = {
+    1: "does another kernel not take over its work when you retrain?",
+    4: "does the gradient say what happens under a large change?",
+    5: "what does a black patch show about ink that is missing?",
+    7: "how many digits stand in that bin?",
+}
+
+
+@exercise("a figure shows what it measures, and no more.")
+def supported(answer: set) -> None:
+    """Check which of the eight statements of notebook 06 a figure supports."""
+    chosen = _plain(answer)
+    expect(isinstance(chosen, set | frozenset | list), "give a set of statement numbers, like {1, 2}.")
+    whole = all(isinstance(one, Integral) and not isinstance(one, bool) and 1 <= one <= 8 for one in chosen)
+    expect(whole, "give statement numbers, whole ones from 1 to 8.")
+    wrong, found = sorted(set(chosen) & set(CLAIMS)), len(set(chosen) - set(CLAIMS))
+    listed = f"{found} of four found"
+    expect(not wrong, f"{listed}; statement {wrong and wrong[0]}: {wrong and CLAIMS[wrong[0]]}")
+    expect(found == 4, f"{listed}; for which other statement does the figure show just what is said?")

@@ -1,9 +1,11 @@
 """Each checker tells right from wrong kindly, and each solution in a notebook passes its own checker."""
 
 import contextlib
+import copy
 import io
 import math
 import re
+from collections import Counter
 from functools import partial
 
 import nbformat
@@ -482,6 +484,258 @@ WRONG = [
     (checks.nine_faults, NINE | {20}, "9 of nine found; line 20 is not one of them"),
     (checks.nine_faults, {0, 2}, "from 1 to 34"),
     (checks.nine_faults, 9, "give a set of line numbers"),
+]
+
+
+def outputs_of(model, names, images, keep=lambda given, output: output, bind=True, off="finally", mode=None):
+    """What hooks find; the settings are the usual mistakes."""
+    found, hooks = {}, []
+    for last in names:
+
+        def put(_layer, given, output, last=last):
+            found[last if bind else names[-1]] = keep(given, output)
+
+        hooks.append(model.get_submodule(last).register_forward_hook(put))
+    model.train(model.training if mode is None else mode)
+    with contextlib.ExitStack() as stack:
+        if off == "finally":
+            stack.callback(lambda: [hook.remove() for hook in hooks])
+        model(images)
+        for hook in hooks if off == "after" else []:
+            hook.remove()
+    return found
+
+
+def by_getattr(model, names, images):
+    found = {}
+    for name in names:
+        with getattr(model, name).register_forward_hook(lambda *seen, at=name: found.update({at: seen[2]})):
+            model(images)
+    return {name: output.detach().numpy() for name, output in found.items()}
+
+
+def by_submodule(model, names, images):
+    found, stack = {}, contextlib.ExitStack()
+    with torch.no_grad(), stack:
+        for name in names:
+            layer = dict(model.named_modules())[name]
+            stack.enter_context(layer.register_forward_hook(lambda _l, _g, output, at=name: found.update({at: output})))
+        model(images)
+    return {name: found[name].tolist() for name in names}
+
+
+def only_last(model, names, images):
+    found = outputs_of(model, names, images)
+    return dict.fromkeys(names, found[names[-1]])
+
+
+def whole_model(model, names, images):
+    return {name: model(images) for name in names}
+
+
+def with_map(model, layer, k, value, images, at=lambda k: (slice(None), k), off=True):
+    def fill(_layer, _given, output):
+        output[at(k)] = value
+
+    hook = getattr(model, layer).register_forward_hook(fill)
+    logits = model(images)
+    if off:
+        hook.remove()
+    return logits
+
+
+def by_weights(model, layer, k, value, images, bias=True, own=False):
+    model = model if own else copy.deepcopy(model)
+    with torch.no_grad():
+        getattr(model, layer).weight[k] = 0
+        if bias:
+            getattr(model, layer).bias[k] = value
+    return model(images).detach().numpy()
+
+
+def shares(matrix, floor=1):
+    right = matrix.diagonal()
+    return torch.stack([right / matrix.sum(1), right / matrix.sum(0).clamp(min=floor)])
+
+
+def shares_in_lists(matrix):
+    table = matrix.tolist()
+    sums = [sum(row) for row in table], [sum(column) for column in zip(*table, strict=True)]
+    return [[table[i][i] / total if total else 0 for i, total in enumerate(row)] for row in sums]
+
+
+def step_up(model, image, label, size, way=torch.sign, low=0, own=False):
+    x = (image if own else image.clone()).requires_grad_()
+    F.cross_entropy(model(x[None]), torch.tensor([label])).backward()
+    return (x.detach() + size * way(x.grad)).clamp(low, 1 - low)
+
+
+def step_in_place(*given):
+    given[1].copy_(step_up(*given))
+    return given[1]
+
+
+def step_with_graph(model, image, label, size):
+    x = image.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x[None]), torch.tensor([label])), x)
+    return (x + size * slope.sign()).clamp(0, 1)
+
+
+def centre(image, first=0):
+    places = (torch.arange(size) + first for size in image.shape)
+    return tuple(((image.sum(1 - axis) * place).sum() / image.sum()).item() for axis, place in enumerate(places))
+
+
+def gap(confidences, right, bins, size=abs, weight=lambda n, total, bins: n / total, skip=True, top=True):
+    total = 0
+    for b in range(bins):
+        inside = (confidences >= b / bins) & (confidences < (b + 1) / bins + (top and b == bins - 1))
+        if inside.any() or not skip:
+            distance = right[inside].float().mean() - confidences[inside].mean()
+            total += weight(inside.sum(), len(right), bins) * size(distance)
+    return total
+
+
+def gap_in_lists(confidences, right, bins, top=True):
+    held = [[] for _ in range(bins)]
+    for confidence, hit in zip(confidences.tolist(), right.tolist(), strict=True):
+        held[min(int(confidence * bins), bins - 1) if top else int(confidence * bins)].append(hit - confidence)
+    return sum(abs(sum(inside)) for inside in held) / len(right)
+
+
+def vote(image, images, labels, k, sign=1, distance=lambda image, images: (images - image).flatten(1).norm(dim=1)):
+    return labels[(sign * distance(image, images)).argsort()[:k]].mode().values
+
+
+def counted(image, images, labels, k):
+    order = sorted(range(len(images)), key=lambda i: F.mse_loss(images[i], image[0][None]).item())
+    return Counter(labels[order[:k]].tolist()).most_common(1)[0][0]
+
+
+RIGHT += [
+    (checks.hooked, outputs_of),
+    (checks.hooked, by_submodule),
+    (checks.filled, with_map),
+    (checks.filled, by_weights),
+    (checks.recall_precision, shares),
+    (checks.recall_precision, shares_in_lists),
+    (checks.recall_precision, lambda matrix: (shares(matrix)[0].numpy(), shares(matrix)[1].numpy())),
+    (checks.fooled, step_up),
+    (checks.fooled, lambda *given: step_up(*given).tolist()),
+    (checks.centre_of_mass, centre),
+    (checks.centre_of_mass, lambda image: torch.tensor(centre(image))),
+    (checks.calibration_error, gap),
+    (checks.calibration_error, gap_in_lists),
+    (checks.nearest, vote),
+    (checks.nearest, counted),
+    (checks.supported, {2, 3, 6, 8}),
+    (checks.supported, [8, 6, 3, 2]),
+]
+WRONG += [
+    (checks.hooked, {"conv1": 1}, "the answer is a function of model, names, images"),
+    (checks.hooked, lambda model, names, images: None, "is a return missing?"),
+    (checks.hooked, lambda *given: [*outputs_of(*given).values()], "list, not a dict"),
+    (checks.hooked, lambda model, names, images: outputs_of(model, ["conv2"], images), "the dict has the names"),
+    (checks.hooked, partial(outputs_of, bind=False), "the dict has only the last: a hook made in a loop"),
+    (checks.hooked, only_last, "conv1 holds the output of fc1: a hook made in a loop"),
+    (checks.hooked, whole_model, "conv1 holds the output of the whole model"),
+    (checks.hooked, partial(outputs_of, keep=lambda given, output: given), "conv1 holds what goes into the layer"),
+    (checks.hooked, partial(outputs_of, keep=lambda given, output: given[0]), "conv1 holds what goes into the layer"),
+    (checks.hooked, partial(outputs_of, keep=lambda given, output: output.relu()), "not what the layer gives"),
+    (checks.hooked, partial(outputs_of, keep=lambda given, output: output[0]), "the shape is (2, 28, 28)"),
+    (checks.hooked, partial(outputs_of, off=""), "afterwards a hook stays behind at 'conv1'"),
+    (checks.hooked, partial(outputs_of, off="after"), "stops with an error, as for images of another size"),
+    (checks.hooked, partial(outputs_of, mode=False), "goes out in train(False)"),
+    (checks.hooked, by_getattr, "finds a submodule by its name"),
+    (checks.hooked, lambda model, names: {}, "stopped with TypeError"),
+    (checks.filled, 5, "the answer is a function of model, layer, k, value, images"),
+    (checks.filled, lambda *given: None, "is a return missing?"),
+    (checks.filled, lambda model, layer, k, value, images: model(images), "the logits are unchanged"),
+    (checks.filled, partial(by_weights, bias=False), "its bias is still there"),
+    (checks.filled, partial(with_map, at=lambda k: slice(None)), "fill only map k"),
+    (checks.filled, partial(with_map, at=lambda k: k), "the first axis is the image"),
+    (checks.filled, partial(with_map, at=lambda k: (..., k)), "is map k, before ReLU"),
+    (checks.filled, partial(with_map, off=False), "a hook stays behind at 'conv1'"),
+    (checks.filled, partial(by_weights, own=True), "changed for good"),
+    (checks.filled, lambda *given: with_map(*given)[0], "the shape is (10,), and should be (4, 10)"),
+    (checks.filled, lambda model: model, "stopped with TypeError"),
+    (checks.recall_precision, [[1, 0], [0, 1]], "the answer is a function of matrix"),
+    (checks.recall_precision, lambda matrix: shares(matrix).flip(0), "give recall, then precision"),
+    (checks.recall_precision, lambda matrix: 100 * shares(matrix), "those are percent"),
+    (checks.recall_precision, partial(shares, floor=0), "class 2 is never answered"),
+    (checks.recall_precision, lambda matrix: [[1 / sum(row) for row in matrix.T.tolist()]], "the shape is (1, 3)"),
+    (checks.recall_precision, lambda matrix: matrix / matrix.sum(), "and should be (2, 3)"),
+    (checks.recall_precision, lambda matrix: shares(matrix) / 2, "which sum is all images of a class"),
+    (checks.recall_precision, lambda matrix: "0.9", "a value of type str that is no table"),
+    (checks.recall_precision, lambda: 1, "stopped with TypeError"),
+    (checks.recall_precision, lambda matrix: None, "is a return missing?"),
+    (
+        checks.recall_precision,
+        lambda matrix: [[matrix[i, i].item() / n for i, n in enumerate(matrix.sum(at).tolist())] for at in (1, 0)],
+        "0/0 is no number",
+    ),
+    (checks.fooled, 0.1, "the answer is a function of model, image, label, size"),
+    (checks.fooled, partial(step_up, way=lambda slope: -slope.sign()), "it goes down the loss"),
+    (checks.fooled, partial(step_up, way=lambda slope: -slope.sign(), low=-1), "it goes down the loss"),
+    (checks.fooled, partial(step_up, low=-1), "clip them"),
+    (checks.fooled, partial(step_up, way=lambda slope: slope), "take only the sign"),
+    (checks.fooled, partial(step_up, way=lambda slope: slope, low=-1), "take only the sign"),
+    (checks.fooled, partial(step_up, way=torch.zeros_like), "the one that came in"),
+    (
+        checks.fooled,
+        lambda model, image, label, size: step_up(model, image, label + 1, size),
+        "gradient of the label's",
+    ),
+    (checks.fooled, step_in_place, "is changed too; work on a clone"),
+    (checks.fooled, partial(step_up, own=True), "now asks for gradients"),
+    (checks.fooled, step_with_graph, "detach it"),
+    (checks.fooled, lambda *given: step_up(*given)[None], "the shape is (1, 1, 28, 28), and should be (1, 28, 28)"),
+    (checks.fooled, lambda *given: None, "is a return missing?"),
+    (checks.fooled, lambda model, image, label, size: model(image), "stopped with RuntimeError"),
+    (checks.centre_of_mass, (14, 14), "the answer is a function of image"),
+    (checks.centre_of_mass, lambda image: centre(image)[::-1], "give the row first"),
+    (checks.centre_of_mass, lambda image: centre((image > 0).float()), "weight it by its grey level"),
+    (checks.centre_of_mass, partial(centre, first=1), "count from 0"),
+    (checks.centre_of_mass, lambda image: divmod(int(image.argmax()), image.shape[1]), "the brightest pixel"),
+    (checks.centre_of_mass, lambda image: [(size - 1) / 2 for size in image.shape], "it is another place"),
+    (checks.centre_of_mass, lambda image: centre(image)[0], "the shape is (), and should be (2,)"),
+    (checks.centre_of_mass, lambda image: None, "is a return missing?"),
+    (checks.centre_of_mass, lambda image: image[99], "stopped with IndexError"),
+    (checks.calibration_error, 0.02, "the answer is a function of confidences, right, bins"),
+    (checks.calibration_error, partial(gap, weight=lambda n, total, bins: 1 / bins), "every bin counts the same"),
+    (checks.calibration_error, partial(gap, size=lambda one: one), "the absolute value in each bin"),
+    (checks.calibration_error, lambda *given: abs(gap(*given, size=lambda one: one)), "the absolute value in each bin"),
+    (checks.calibration_error, partial(gap, skip=False), "a bin without images"),
+    (checks.calibration_error, partial(gap, top=False), "exactly 1.0 falls out of the last bin"),
+    (checks.calibration_error, partial(gap_in_lists, top=False), "exactly 1.0 falls out of the last bin"),
+    (checks.calibration_error, partial(gap, size=lambda one: one**2), "the gaps are squared"),
+    (checks.calibration_error, lambda *given: gap(*given, size=lambda one: one**2) ** 0.5, "the gaps are squared"),
+    (checks.calibration_error, lambda *given: 100 * gap(*given), "those are percent"),
+    (checks.calibration_error, lambda confidences, right, bins: sum([]) / 0, "a bin without images"),
+    (checks.calibration_error, lambda c, right, bins: gap(c[c < 0.75], right[c < 0.75], bins), "it should give"),
+    (checks.calibration_error, lambda *given: 0.1, "for 4 bins it should give"),
+    (checks.calibration_error, lambda *given: None, "is a return missing?"),
+    (checks.calibration_error, lambda confidences, right: 0.1, "stopped with TypeError"),
+    (checks.nearest, 7, "the answer is a function of image, images, labels, k"),
+    (checks.nearest, partial(vote, sign=-1), "those are the farthest"),
+    (checks.nearest, lambda image, images, labels, k: vote(image, images, labels, 1), "let all k vote"),
+    (checks.nearest, partial(vote, distance=lambda a, b: -(a * b).flatten(1).sum(1)), "measure the distance instead"),
+    (checks.nearest, lambda a, b, labels, k: vote(a, b, torch.arange(len(b)), k), "give its label"),
+    (checks.nearest, lambda a, b, labels, k: vote(a, b, torch.arange(len(b)), 1), "give its label"),
+    (checks.nearest, lambda a, b, labels, k: vote(a, b, labels, 3), "do exactly the k nearest vote"),
+    (checks.nearest, lambda image, images, labels, k: labels[:k], "the shape is (3,), and should be ()"),
+    (checks.nearest, lambda *given: None, "is a return missing?"),
+    (checks.nearest, lambda image, images, labels, k: labels[100], "stopped with IndexError"),
+    (checks.supported, {1, 2}, "1 of four found; statement 1: does another kernel not take over"),
+    (checks.supported, {2, 3, 4}, "2 of four found; statement 4: does the gradient say"),
+    (checks.supported, [5], "0 of four found; statement 5: what does a black patch"),
+    (checks.supported, {2, 3, 6, 7, 8}, "4 of four found; statement 7: how many digits"),
+    (checks.supported, {2, 8}, "2 of four found; for which other"),
+    (checks.supported, set(), "0 of four found"),
+    (checks.supported, "2, 3", "give a set of statement numbers"),
+    (checks.supported, {0, 2}, "from 1 to 8"),
+    (checks.supported, {2.5}, "from 1 to 8"),
+    (checks.supported, {"2"}, "from 1 to 8"),
 ]
 
 
