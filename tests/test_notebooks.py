@@ -192,7 +192,7 @@ def test_a_network_is_the_same_in_its_lesson_and_in_the_helpers(stem, name):
     assert class_in(cell, name) == class_in(source, name)
 
 
-@pytest.mark.parametrize("stem", ["05_training_on_mnist"])
+@pytest.mark.parametrize("stem", ["05_training_on_mnist", "06_inside_the_convnet"])
 def test_it_runs_on_the_embedded_digits_too(stem):
     command = [sys.executable, "-m", "pytest", "-n0", "-q", f"notebooks/{stem}.ipynb"]
     here = os.environ | {"MNIST_ROOT": "embedded"}
@@ -218,7 +218,7 @@ def test_nothing_else_stands_at_the_top():
 
 def test_a_lower_room_of_helpers_never_imports_a_higher_one():
     rooms = ["arithmetic", "presets", "data", "convnet", "figures", "explorer", "dropout", "monitor", "training"]
-    rooms += ["sandbox", "tracer", "composer", "autograd", "stepper", "checks"]
+    rooms += ["sandbox", "inspection", "gallery", "sketchpad", "tracer", "composer", "autograd", "stepper", "checks"]
     assert {path.stem for path in (ROOT / "helpers").glob("*.py")} == {*rooms, "__init__"}
     for place, room in enumerate(rooms):
         text = (ROOT / "helpers" / f"{room}.py").read_text(encoding="utf-8")
