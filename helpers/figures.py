@@ -56,12 +56,13 @@ def images(
     white: float | None = None,
     title: str = "",
     signed: bool = False,
+    tile: float = 2.3,
 ) -> Picture:
     """Draw H×W tensors side by side in grey, under their names and, where it is given, a title for all.
 
     `says` is one sentence on what can be seen, for those who do not see it. Where `black` and `white` are not given,
     each picture goes from its own smallest to its own largest value. `signed` paints negative numbers blue, positive
-    ones vermilion, and zero white, with one scale for all pictures.
+    ones vermilion, and zero white, with one scale for all pictures. A picture is `tile` inches wide.
     """
     largest = max(float(picture.abs().max()) for picture in pictures.values()) if signed else None
     ends = (
@@ -71,11 +72,11 @@ def images(
     )
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
+    figure = Figure(figsize=(tile * columns, (tile + 0.4) * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
         axis.imshow(picture.numpy(), interpolation="nearest", **ends)
-        axis.set_title(f"{name}\n{_size(picture)}", fontsize=10)
+        axis.set_title(f"{name}\n{_size(picture)}", fontsize=10 if tile > 2 else 8)
     for axis in axes:
         axis.axis("off")
     if title:

@@ -132,6 +132,8 @@ def occlusion(model: nn.Module, image: torch.Tensor, label: int, size: int = 7, 
 
 def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
     """Return images N×C×H×W moved by whole pixels, to the left and up where negative; black comes in."""
+    height, width = images.shape[-2:]
+    right, down = min(max(right, -width), width), min(max(down, -height), height)  # farther, nothing is left of it
     return F.pad(images, (right, -right, down, -down))
 
 

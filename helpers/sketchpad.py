@@ -1,0 +1,317 @@
+"""The sketchpad: a student draws a digit, and sees while drawing what a convolutional network makes of it.
+
+The browser owns the drawing and never waits; Python answers with what the network computes. Strokes are lists of
+[x, y] points from 0 to 1, in shares of the pad's side, x to the right and y down; so is the width of the pen.
+"""
+
+import base64
+import copy
+import math
+import reprlib
+import threading
+from collections.abc import Sequence
+from functools import partial
+from numbers import Real
+
+import anywidget
+import ipywidgets as widgets
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from traitlets import Bool, Dict, Float, Int, List, Unicode
+
+from helpers import arithmetic, figures
+from helpers.data import Digits, Split
+from helpers.explorer import STYLE, Bench, controls, label, script, shared
+from helpers.training import logits
+
+SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
+THINNEST, THICKEST = 2.0, 3.2  # pixels of the pen: the plain digits of the tests are most like MNIST's with these
+PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
+NEAREST, COMPARED, MEASURED = 5, 10_000, 2_000  # pictures
+NEARER = 0.99  # the share of the validation digits that are nearer to a training digit than the limit
+# The limit in MNIST. Smaller sets of pictures are so alike that nobody's own drawing would come within theirs.
+LEAST_LIMIT = 6.2
+SURE, UNSURE = 0.8, 0.4  # probabilities
+MOST = 20_000  # points
+TIPS = {
+    "pen": "The width of the pen as a share of the pad's side",
+    "centred": "Bring the drawing into MNIST's form: 20×20, the centre of mass in the middle of 28×28",
+    "strokes": "The drawing: strokes of [x, y] points from 0 to 1, x to the right and y down",
+}
+
+
+def _arc(x: float, y: float, across: float, down: float, start: float, end: float) -> list[list[float]]:
+    """Return points on a part of an ellipse, clockwise, in turns from its right end."""
+    turns = [2 * math.pi * (start + (end - start) * step / 16) for step in range(17)]
+    return [[round(x + across * math.cos(turn), 3), round(y + down * math.sin(turn), 3)] for turn in turns]
+
+
+EXAMPLE = [_arc(0.47, 0.31, 0.21, 0.19, 0.58, 1.25) + _arc(0.47, 0.7, 0.24, 0.2, -0.25, 0.42)]
+
+
+def mnist_form(strokes: Sequence, width: float) -> Tensor:
+    """Return strokes as a picture in MNIST's form: 28×28 float32 from 0 to 1.
+
+    The drawing with its pen fills a box of 20×20, and its centre of mass is that of the picture, as far as nothing
+    falls off the edge. The pen is kept within 2 to 3.2 pixels. What is smaller than the pen is a dot and stays one.
+    Source: http://yann.lecun.com/exdb/mnist/
+    """
+    points = [torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)]
+    if not points:
+        return torch.zeros(SIDE, SIDE)
+    low, high = torch.cat(points).aminmax(dim=0)
+    extent, middle = float((high - low).max()), (SIDE - 1) / 2
+    pen = min(max(BOX * width / (extent + width), THINNEST), THICKEST)
+    scale = (BOX - pen) / extent if extent > width else pen / width
+    points = [(stroke - (low + high) / 2) * scale + middle for stroke in points]
+    picture, room = _ink(points, pen), middle - ((high - low) * scale + pen) / 2
+    places = torch.arange(SIDE)
+    mass = torch.stack([picture.sum(dim=0) @ places.float(), picture.sum(dim=1) @ places.float()]) / picture.sum()
+    shift = (middle - mass).clamp(-room, room)
+    return _ink([stroke + shift for stroke in points], pen)
+
+
+def raw_form(strokes: Sequence, width: float) -> Tensor:
+    """Return the pad as it is, neither centred nor scaled, as 28×28 float32 from 0 to 1."""
+    points = [torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)]
+    return _ink([stroke * SIDE - 0.5 for stroke in points], width * SIDE)
+
+
+def _ink(strokes: list[Tensor], pen: float) -> Tensor:
+    """Draw strokes, N×2 in pixels with (0, 0) in the middle of the first, with a round pen.
+
+    How grey a pixel is follows from the distance of its middle to the nearest segment, so edges are smooth.
+    """
+    lines = [torch.stack([stroke, torch.cat([stroke[1:], stroke[-1:]])], dim=1) for stroke in strokes]
+    axis, distance = torch.arange(float(SIDE)), torch.full((SIDE * SIDE,), float(2 * SIDE))
+    pixels = torch.cartesian_prod(axis, axis).flip(1)[:, None]
+    for start, end in (part.unbind(dim=1) for part in (torch.cat(lines).split(256) if lines else ())):
+        along = end - start
+        share = ((pixels - start) * along).sum(dim=-1) / along.square().sum(dim=-1).clamp(min=1e-9)
+        apart = pixels - start - share.clamp(0, 1)[..., None] * along
+        distance = torch.minimum(distance, apart.norm(dim=-1).amin(dim=1))
+    return (pen / 2 + 0.5 - distance).clamp(0, 1).view(SIDE, SIDE)
+
+
+class SketchpadView(anywidget.AnyWidget):
+    """What the browser draws: strokes and `asked` are the browser's, the rest is Python's answer to `answered`."""
+
+    _esm = script("heat", "sketchpad")
+    _css = STYLE
+    strokes = List().tag(sync=True)
+    example = List().tag(sync=True)
+    pen = Float(0.08).tag(sync=True)
+    centred = Bool(True).tag(sync=True)
+    asked = Int(0).tag(sync=True)
+    answered = Int(0).tag(sync=True)
+    answer = Unicode().tag(sync=True)
+    probabilities = List().tag(sync=True)
+    picture = Unicode().tag(sync=True)
+    maps = List().tag(sync=True)
+    nearest = Dict().tag(sync=True)
+    compared = Int(0).tag(sync=True)
+    source = Unicode().tag(sync=True)
+
+
+def _pen(value: float) -> float:
+    low, high, step = PENS
+    fits = isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
+    if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
+        raise ValueError(f"pen must be a number from {low} to {high} in steps of {step}, not {reprlib.repr(value)}.")
+    return round(float(value), 2)
+
+
+def _strokes(given: Sequence) -> list[list[list[float]]]:
+    """Return strokes as lists of numbers from 0 to 1; raise ValueError where they are none."""
+    try:
+        strokes = [[[float(x), float(y)] for x, y in stroke] for stroke in given]
+        flaw = "" if sum(map(len, strokes)) <= MOST else f"{sum(map(len, strokes)):,} points"
+        outside = (point for stroke in strokes for point in stroke if not all(0 <= part <= 1 for part in point))
+        flaw = flaw or next(map(str, outside), "")
+    except (TypeError, ValueError):
+        flaw = reprlib.repr(given)
+    if flaw:
+        wanted = f"strokes must be a list of strokes, each a list of [x, y] points from 0 to 1, {MOST:,} in all"
+        raise ValueError(f"{wanted} at the most, not {flaw}.")
+    return [stroke for stroke in strokes if stroke]
+
+
+class _Network:
+    """A copy of a network in eval mode, and what its convolutions made of the last picture."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = copy.deepcopy(model).cpu()
+        self.maps: dict[str, Tensor] = {}  # by the layer's name, C×H×W after ReLU and before pooling
+        for name, layer in self.model.named_modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.register_forward_hook(partial(self._keep, name))
+        try:
+            fits = self(torch.zeros(1, 1, SIDE, SIDE)).shape == (1, 10)
+        except RuntimeError:
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"The sketchpad takes a network that turns N×1×28×28 into N×10 logits; {type(model).__name__} does not."
+            )
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return N×10 probabilities for N×1×28×28 grey levels."""
+        return logits(self.model, images).softmax(dim=1)
+
+    def _keep(self, name: str, _layer: nn.Module, _inputs: tuple, output: Tensor) -> None:
+        self.maps[name] = output[0].relu()
+
+
+class _Neighbours:
+    """The first 10,000 training digits, and how far from those of its class a digit may be."""
+
+    def __init__(self, digits: Digits) -> None:
+        images, self.labels = (part[:COMPARED] for part in digits.train)
+        self.validation = Split(*(part[:MEASURED] for part in digits.validation))
+        self.pixels, self.coarse = images.flatten(1), _coarse(images)
+        self.norms = self.pixels.square().sum(dim=1)
+
+    def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the Euclidean distances to the nearest training digits and their places, the nearest first."""
+        squares = self.norms - 2 * (self.pixels @ image.flatten()) + image.square().sum()
+        distances, places = squares.topk(min(NEAREST, len(squares)), largest=False)
+        return distances.clamp(min=0).sqrt(), places
+
+    def apart(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Return how far N×1×28×28 images are from the nearest training digit of their class, at half the size."""
+        parts = zip(images.split(250), classes.split(250), strict=True)
+        others = ((_coarse(some), of[:, None] != self.labels) for some, of in parts)
+        return torch.cat([torch.cdist(some, self.coarse).masked_fill(other, SIDE).amin(1) for some, other in others])
+
+    def limit(self, network: _Network) -> float:
+        """Return the distance within which 99 % of the validation digits are."""
+        if not len(self.validation.labels):
+            return LEAST_LIMIT
+        images = self.validation.images
+        return max(float(self.apart(images, network(images).argmax(dim=1)).quantile(NEARER)), LEAST_LIMIT)
+
+
+def _coarse(images: Tensor) -> Tensor:
+    """Return N×196: at half the size, a stroke that is a pixel beside another is not far from it."""
+    return 2 * F.avg_pool2d(images, 2).flatten(1)
+
+
+class Sketchpad(Bench):
+    """A pad to draw a digit on, and what a network makes of it: picture, probabilities, maps, nearest digits.
+
+    The pad keeps a copy of the model as it is now. `pad.strokes`, `pad.pen` and `pad.centred` can be set.
+    Raises ValueError for a model that does not turn pictures N×1×28×28 into logits N×10.
+    """
+
+    pen = shared("pen", _pen, TIPS["pen"])
+    centred = shared("centred", partial(arithmetic.check_switch, "centred"), TIPS["centred"])
+
+    def __init__(self, model: nn.Module, digits: Digits, strokes: Sequence | None = None) -> None:
+        self._network, self._digits = _Network(model), _Neighbours(digits)
+        self._limit = self._digits.limit(self._network)
+        self._lock = threading.RLock()  # the browser's messages come in a thread of their own
+        self._view = SketchpadView(source=digits.source, compared=len(self._digits.labels), example=EXAMPLE)
+        low, high, step = PENS
+        box = label("centred", TIPS["centred"]) | {"description": "centred as in MNIST"}
+        slider = widgets.FloatSlider(self._view.pen, min=low, max=high, step=step, **label("pen", TIPS["pen"]))
+        self._linked = {"pen": [slider], "centred": [widgets.Checkbox(True, indent=False, **box)]}
+        links = [(held[0], "value", name) for name, held in self._linked.items()]
+        super().__init__([controls(self._view, links), self._view])
+        self.strokes = EXAMPLE if strokes is None else strokes
+        self._view.observe(lambda _: self._reply(), ["asked", "pen", "centred"])
+
+    @property
+    def strokes(self) -> list[list[list[float]]]:
+        """The drawing: strokes of [x, y] points from 0 to 1, x to the right and y down."""
+        return [[[min(max(part, 0.0), 1.0) for part in point] for point in stroke] for stroke in self._view.strokes]
+
+    @strokes.setter
+    def strokes(self, given: Sequence) -> None:
+        self._view.strokes = _strokes(given)
+        self._reply()
+
+    @property
+    def image(self) -> Tensor:
+        """The 28×28 grey levels from 0 to 1 that the network sees, float32."""
+        return (mnist_form if self.centred else raw_form)(self.strokes, self.pen)
+
+    @property
+    def probabilities(self) -> Tensor:
+        """The 10 probabilities that the network gives to this picture, float32."""
+        return self._seen()[1]
+
+    @property
+    def answer(self) -> str:
+        """What there is to say of the drawing, in a sentence."""
+        return self._said(*self._seen()[:2])
+
+    def _seen(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return the picture, the probabilities and the maps by layer."""
+        with self._lock:
+            image = self.image
+            return image, self._network(image[None, None])[0], dict(self._network.maps)
+
+    def _said(self, image: Tensor, probabilities: Tensor) -> str:
+        if not image.any():
+            return "The pad is empty: draw a digit."
+        (first, second), (one, other) = (best.tolist() for best in probabilities.topk(2))
+        no_digit = "This is no digit that I know"
+        if first < UNSURE:
+            return f"{no_digit}: the most likely would be {_likely(one, first)}."
+        if self._digits.apart(image[None, None], torch.tensor([one])) > self._limit:
+            return f"{no_digit}: the softmax gives {_likely(one, first)}, but it is far from every {one} in training."
+        if first < SURE:
+            return f"Perhaps {_likely(one, first)}, perhaps {_likely(other, second)}."
+        return f"This is {_likely(one, first)}."
+
+    def _reply(self) -> None:
+        """Answer the browser, with an error in words if need be: it must not wait forever."""
+        with self._lock, self._view.hold_sync():
+            asked = self._view.asked
+            try:
+                for name, value in self._shown().items():
+                    setattr(self._view, name, value)
+            except Exception as fault:
+                self._view.answer = f"The network could not answer: {type(fault).__name__}: {fault}"
+            self._view.answered = asked
+
+    def _shown(self) -> dict[str, object]:
+        """Return what the view shows, by trait."""
+        image, probabilities, maps = self._seen()
+        distances, places = self._digits.nearest(image) if image.any() else (torch.zeros(0), torch.zeros(0).long())
+        return {
+            "picture": _base64(image),
+            "probabilities": probabilities.tolist(),
+            "answer": self._said(image, probabilities),
+            "maps": [{"name": name, "shape": list(of.shape), "pixels": _base64(of)} for name, of in maps.items()],
+            "nearest": {
+                "labels": self._digits.labels[places].tolist(),
+                "distances": [round(distance, 2) for distance in distances.tolist()],
+                "pixels": _base64(self._digits.pixels[places]),
+            },
+        }
+
+    def _settable(self) -> list[str]:
+        return [*TIPS]
+
+    def _told(self) -> dict[str, object]:
+        points = sum(map(len, self.strokes))
+        return {"pen": self.pen, "centred": self.centred, "answer": self.answer, "points": points}
+
+    def _still(self) -> figures.Picture:
+        image, probabilities, maps = self._seen()
+        pictures = {f"{name}, map {number}": of for name, all_ in maps.items() for number, of in enumerate(all_)}
+        says = f"A drawing, and the maps of the network after ReLU. {self._said(image, probabilities)}"
+        return figures.images({"the network sees": image} | pictures, says, columns=5)
+
+
+def _likely(digit: int, probability: float) -> str:
+    return f"{'an' if digit == 8 else 'a'} {digit} ({'over 99' if probability > 0.995 else round(100 * probability)} %)"
+
+
+def _base64(levels: Tensor) -> str:
+    """Return one byte for each number, 255 for the largest or for 1, as base64, which survives in exported pages."""
+    largest = levels.max().clamp(min=1e-9) if levels.ndim == 3 else torch.tensor(1.0)
+    return base64.b64encode((255 * levels / largest).round().byte().numpy().tobytes()).decode()

@@ -1,0 +1,195 @@
+"""A look inside the network: against slow, obvious code, and against torch."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers import convnet, data, inspection
+from helpers.data import Split
+from helpers.training import logits
+
+
+@pytest.fixture(scope="module")
+def model():
+    return convnet.trained()
+
+
+@pytest.fixture(scope="module")
+def split():
+    images, labels = data.embedded().test
+    return Split(images[:120], labels[:120])
+
+
+def plain_accuracy(model, images, labels):
+    """Return the share that is right, image by image."""
+    model.eval()
+    with torch.no_grad():
+        right = [int(model(image[None])[0].argmax()) == int(label) for image, label in zip(images, labels, strict=True)]
+    return sum(right) / len(right)
+
+
+def test_hooks_hear_what_the_layers_give_and_go_away(model, split):
+    found = inspection.feature_maps(model, split.images, "conv1", "fc2")
+    x = (split.images - 0.1307) / 0.3081
+    assert torch.allclose(found["conv1"], F.conv2d(x, model.conv1.weight, model.conv1.bias, padding=2), atol=1e-5)
+    assert torch.allclose(found["fc2"], logits(model, split.images), atol=1e-5)
+    assert not any(part._forward_hooks for part in model.modules())
+    with pytest.raises(RuntimeError):
+        inspection.feature_maps(model, torch.zeros(2, 3, 28, 28), "conv1")
+    assert not any(part._forward_hooks for part in model.modules())
+    with pytest.raises(ValueError, match=r"no layer 'conv9'; it has conv1, conv2, fc1, fc2, dropout\."):
+        inspection.feature_maps(model, split.images, "conv9")
+
+
+def test_many_images_are_heard_in_order(model):
+    images = torch.rand(1100, 1, 28, 28)
+    heard = inspection.feature_maps(model, images, "conv2")["conv2"]
+    assert heard.shape == (1100, 8, 14, 14)
+    one = inspection.feature_maps(model, images[1033:1034], "conv2")["conv2"]
+    assert torch.allclose(heard[1033:1034], one, atol=1e-4)
+
+
+def test_every_operation_of_forward_is_there_in_order(model, split):
+    found = inspection.stages(copy.deepcopy(model).train(), split.images[0])
+    names = [name.partition(" ")[2] for name in found]
+    assert names == ["image", "− 0.1307", "÷ 0.3081", "conv1", "max_pool2d", "relu"] + [
+        "conv2", "max_pool2d", "relu", "flatten", "fc1", "relu", "dropout", "fc2"
+    ]  # fmt: skip
+    assert torch.equal(found["0 image"], split.images[0])
+    heard = inspection.feature_maps(model, split.images[:1], "conv1", "conv2", "fc1")
+    for name, title in (("conv1", "3 conv1"), ("conv2", "6 conv2"), ("fc1", "10 fc1")):
+        assert torch.allclose(found[title], heard[name][0], atol=1e-4)
+    assert torch.allclose(found["13 fc2"], logits(model, split.images[:1])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+def test_ablation_is_what_slow_code_gives(model, split, layer):
+    table = inspection.ablation(model, split, layer)
+    weights = copy.deepcopy(model.state_dict())
+    count = len(weights[f"{layer}.weight"])
+    assert table.shape == (count + 1, 11)
+    for kernel in (0, 1, count - 1, None):
+        broken = convnet.ConvNet()
+        broken.load_state_dict(weights)
+        if kernel is not None:
+            getattr(broken, layer).weight.data[kernel] = 0
+            getattr(broken, layer).bias.data[kernel] = 0
+        row = table[count if kernel is None else kernel]
+        assert row[10] == pytest.approx(plain_accuracy(broken, *split))
+        for digit in (0, 7):
+            chosen = split.labels == digit
+            assert row[digit] == pytest.approx(plain_accuracy(broken, split.images[chosen], split.labels[chosen]))
+    assert all(torch.equal(values, weights[name]) for name, values in model.state_dict().items())
+
+
+def test_a_digit_that_is_missing_has_no_accuracy(model, split):
+    ones = split.labels == 1
+    table = inspection.ablation(model, Split(split.images[ones], split.labels[ones]), "conv1")
+    assert table[:, 0].isnan().all() and not table[:, [1, 10]].isnan().any()
+
+
+@pytest.mark.parametrize(("kernel", "said"), [(8, "from 0 to 7"), (-1, "from 0 to 7"), (1.5, "whole number")])
+def test_a_kernel_that_is_not_there_is_refused_in_words(model, split, kernel, said):
+    for call in (
+        lambda: inspection.without(model, "conv2", kernel),
+        lambda: inspection.strongest(model, split.images, "conv2", kernel),
+    ):
+        with pytest.raises(ValueError, match=said):
+            call()
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+def test_the_patch_is_all_that_the_largest_value_sees(layer):
+    torch.manual_seed(0)
+    model, images = convnet.ConvNet(), torch.rand(30, 1, 28, 28)
+    maps = inspection.feature_maps(model, images, layer)[layer]
+    for kernel in range(maps.shape[1]):
+        places, patches = inspection.strongest(model, images, layer, kernel, 3)
+        slow = sorted(range(30), key=lambda i: -float(maps[i, kernel].max()))[:3]
+        assert places.tolist() == slow
+        pixels = images[places[:1]].clone().requires_grad_()
+        x = model.conv1((pixels - 0.1307) / 0.3081)
+        # The average lets every pixel through that the maximum may choose.
+        x = x if layer == "conv1" else model.conv2(F.avg_pool2d(x, 2))
+        row, column = divmod(int(maps[places[0], kernel].argmax()), maps.shape[-1])
+        x[0, kernel, row, column].backward()
+        rows, columns = pixels.grad[0, 0].nonzero(as_tuple=True)
+        size = patches.shape[-1]
+        seen = images[places[0], 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        if seen.shape == (size, size):  # else it reaches over the edge
+            assert torch.equal(patches[0], seen)
+        else:
+            assert seen.shape[0] <= size and seen.shape[1] <= size
+            assert float(patches[0].sum()) == pytest.approx(float(seen.sum()), rel=1e-5)
+
+
+def test_the_input_gradient_agrees_with_finite_differences(model, split):
+    image = split.images[0].double()
+    network = copy.deepcopy(model).double()
+    gradient = inspection.input_gradient(network, image, 3)
+    assert gradient.shape == (28, 28)
+    for row, column in ((5, 9), (14, 14), (20, 11)):
+        ends = []
+        for step in (1e-6, -1e-6):
+            touched = image.clone()
+            touched[0, row, column] += step
+            ends.append(float(network(touched[None])[0, 3].detach()))
+        assert float(gradient[row, column]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-3, abs=1e-6)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("size", "fill"), [(7, 0.0), (5, 1.0), (28, 0.5)])
+def test_occlusion_is_what_slow_code_gives(model, split, size, fill):
+    image, label = split.images[4], int(split.labels[4])
+    found = inspection.occlusion(model, image, label, size, fill)
+    assert found.shape == (29 - size, 29 - size)
+    for row in range(0, 29 - size, 5):
+        for column in range(0, 29 - size, 3):
+            covered = image.clone()
+            for i in range(size):
+                for j in range(size):
+                    covered[0, row + i, column + j] = fill
+            with torch.no_grad():
+                chance = model(covered[None]).softmax(1)[0, label]
+            assert float(found[row, column]) == pytest.approx(float(chance), abs=1e-5)
+    with pytest.raises(ValueError, match="size must be a whole number from 1 to 28, not 29"):
+        inspection.occlusion(model, image, label, 29)
+
+
+def test_a_picture_moves_by_whole_pixels_and_black_comes_in():
+    images = torch.arange(1.0, 13).view(1, 1, 3, 4)
+    for right in range(-5, 6):
+        for down in range(-4, 5):
+            slow = torch.zeros(1, 1, 3, 4)
+            for row in range(3):
+                for column in range(4):
+                    if 0 <= row + down < 3 and 0 <= column + right < 4:
+                        slow[0, 0, row + down, column + right] = images[0, 0, row, column]
+            assert torch.equal(inspection.moved(images, right, down), slow), (right, down)
+
+
+def test_the_shift_curve_is_what_slow_code_gives(model, split):
+    curve = inspection.shift_curve(model, split, most=3)
+    assert [*curve] == ["right", "down"] and len(curve["right"]) == len(curve["down"]) == 7
+    for pixels in (-3, 0, 2):
+        right, down = torch.zeros(2, 120, 1, 28, 28)
+        for row in range(28):
+            for column in range(28):
+                if 0 <= column + pixels < 28:
+                    right[..., row, column + pixels] = split.images[..., row, column]
+                if 0 <= row + pixels < 28:
+                    down[..., row + pixels, column] = split.images[..., row, column]
+        assert curve["right"][pixels + 3] == pytest.approx(plain_accuracy(model, right, split.labels))
+        assert curve["down"][pixels + 3] == pytest.approx(plain_accuracy(model, down, split.labels))
+    for wrong in (-1, 28, 1.5):
+        with pytest.raises(ValueError, match="most must be a whole number"):
+            inspection.shift_curve(model, split, wrong)
+
+
+def test_it_works_for_other_networks_too(split):
+    small = nn.Sequential(nn.Conv2d(1, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 24 * 24, 10))
+    assert inspection.ablation(small, split, "0").shape == (4, 11)
+    assert len(inspection.stages(small, split.images[0])) == 5
