@@ -46,6 +46,7 @@ def broken_files(path):
     yield b"a holiday picture"
     for size in (10, 9000, len(sound) // 2, len(sound) - 100):
         yield sound[:size]
+    yield sound[:300_000] + bytes(1000) + sound[301_000:]
     yield sound[: len(sound) // 3] + bytes(1000) + sound[len(sound) // 3 + 1000 :][::-1]
     yield pickle.dumps({"conv1.weight": 1})
     yield b"\x80\x04" + bytes(100)
