@@ -209,7 +209,7 @@ function render({ model, el }) {
   const pad = new Pad(), bars = new Bars(), seen = node("canvas", { role: "img", class: "heat sketch-seen" });
   const says = node("p", { role: "status", class: "bench-status" }), place = node("p", { role: "status", class: "sketch-small" });
   const help = node("p", { id: pad.canvas.getAttribute("aria-describedby"), class: "sketch-small" }, KEYS);
-  const maps = node("div"), strips = [], nearest = new Strip(), near = node("h4"), hint = node("p", { class: "sketch-small" });
+  const maps = node("div", { class: "sketch-maps" }), strips = [], nearest = new Strip(), near = node("h4"), hint = node("p", { class: "sketch-small" });
   let quiet = false, shown = [], example = false, told;
   const questions = new Questions(model, () => pad.strokes.map((stroke) => [...stroke]), () => { quiet = true; draw(); });
 
@@ -242,14 +242,17 @@ function render({ model, el }) {
   el.append(node("div", { class: "bench-panels" },
     node("div", { class: "sketch-left" }, node("h4", {}, "Your drawing"), pad.element, buttons, hint, place, help),
     node("div", { class: "sketch-middle" }, says, node("div", { class: "bench-panels" },
-      node("div", {}, node("h4", {}, "The network sees"), seen), node("div", {}, node("h4", {}, "Its probabilities"), bars.element)))),
-  maps, near, nearest.element);
+      node("div", {}, node("h4", {}, "The network sees"), seen), node("div", {}, node("h4", {}, "Its probabilities"), bars.element), maps), near, nearest.element)));
 
   function draw() {
     const [strokes, pen, answer, ...results] = ["strokes", "pen", "answer", "picture", "probabilities", "maps", "nearest"].map((name) => model.get(name));
     if (questions.heard()) quiet = false;
     if (pen !== pad.pen) { pad.pen = pen; pad.redraw(); }
-    if (strokes !== told && strokes !== questions.sent) put(strokes); // from Python, or from another view
+    if (strokes !== told && !same(strokes, questions.sent)) { // from Python, or from another view; not an echo of our own
+      questions.sent = strokes;
+      put(strokes);
+      hand.stop(); // there may be no stroke left to go on with
+    }
     told = strokes;
     write(says, quiet ? NO_KERNEL : answer);
     if (results.some((result, i) => result !== shown[i])) show(...results);

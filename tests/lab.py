@@ -102,6 +102,25 @@ def run_last(page: Page) -> None:
     page.wait_for_function("jupyterapp.shell.currentWidget.content.activeCell.model.outputs.length > 0")
 
 
+def to_top(page: Page) -> None:
+    """Scroll the notebook to its first cell."""
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
+    page.wait_for_timeout(50)
+
+
+def draw(page: Page, strokes: list[list[list[float]]]) -> None:
+    """Draw on the sketchpad with the mouse: strokes of [x, y] points in shares of its side."""
+    to_top(page)
+    box = page.locator("canvas.sketch").bounding_box()
+    for stroke in strokes:
+        places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=3)
+        page.mouse.up()
+
+
 def close(page: Page) -> None:
     """Close the page and end its kernel, so that the next one starts fresh."""
     page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext?.shutdown()")
