@@ -1,7 +1,8 @@
-"""How fast and how large the course is: `python tests/benchmark.py latency` (or `startup`, `memory`, `training`).
+"""How fast and how large the course is: `python tests/benchmark.py latency` (or one of the others).
 
 `latency` runs the benches and the usual `interact` with matplotlib in JupyterLab in Chromium, and prints the time
-from a key press to the changed picture. `startup` runs notebook 01 in a fresh kernel and prints
+from a key press to the changed picture. `sketchpad` draws in notebook 06, and prints the time from pen up to the
+network's answer, and how long each move takes to be drawn. `startup` runs notebook 01 in a fresh kernel and prints
 the time to its first picture and the memory that its kernel takes; `memory` does that for notebook 05.
 `training` trains the ConvNet in the older way and in ours, for a quarter of an hour; `training --quick` takes two
 minutes.
@@ -37,6 +38,11 @@ net = Net()
 stepper = BackwardStepper(F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10)), net)
 stepper.step = 13  # the largest pictures
 stepper"""
+FILM = "from helpers import convnet, gallery\ngallery.KernelFilm(convnet.snapshots())"
+WALK = """\
+from helpers import convnet, data, gallery
+digits = data.digits()
+gallery.LayerWalk(convnet.trained(), digits.test.images[:20], digits.test.labels[:20], digits.source)"""
 INTERACT = """\
 import matplotlib.pyplot as plt
 import torch.nn.functional as F
@@ -96,6 +102,8 @@ def latency() -> None:
         "pooling": (POOLING, ".bench", POOLING_SLIDERS),
         "dropout": (DROPOUT, ".bench", ["p", "draw"]),
         "backward stepper": (STEPPER, ".bench", ["step"]),
+        "kernel film": (FILM, ".bench", ["moment"]),
+        "walk through the layers": (WALK, ".bench", ["image", "layer"]),
         "shape tracer (kernel)": (TRACER, ".bench", ["side", "channels"]),
     }
     within = {
@@ -137,6 +145,62 @@ def _press_keys(lab, page, picture: str, sliders: list[str]) -> list[float]:
             page.wait_for_timeout(120)
     lab.close(page)
     return times
+
+
+# Notes how long each move of the pen is worked on, and after its event drawn; the frames while it is down; and when
+# each answer was shown.
+PEN_WATCH = """() => {
+  const notes = window.notes = { work: [], moves: [], frames: [], answers: [], lifted: 0 };
+  let begin, down = false, last = performance.now();
+  addEventListener("pointermove", () => { begin = performance.now(); }, true);
+  addEventListener("pointermove", (event) => {
+    if (!down) return;
+    notes.work.push(performance.now() - begin);
+    notes.moves.push(performance.now() - event.timeStamp);
+  });
+  addEventListener("pointerdown", () => { down = true; }, true);
+  addEventListener("pointerup", (event) => { down = false; notes.lifted = event.timeStamp; });
+  new MutationObserver(() => requestAnimationFrame(() => notes.answers.push(performance.now())))
+    .observe(document.querySelector(".sketch-seen"), { attributes: true });
+  const frame = (now) => {
+    if (down) notes.frames.push(now - last);
+    last = now;
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}"""
+
+
+def sketchpad() -> None:
+    """Print how long the pad of notebook 06 takes from pen up to the changed bars, and to draw each move."""
+    import lab
+    from strokes import DIGITS
+
+    answers = []
+    with lab.jupyterlab() as address, lab.chromium() as browser:
+        page = lab.open_notebook(browser, address, "notebooks/06_inside_the_convnet.ipynb")
+        lab.run_all(page)
+        lab.to_top(page)
+        page.wait_for_selector("canvas.sketch")
+        page.locator("canvas.sketch").scroll_into_view_if_needed()
+        page.evaluate(PEN_WATCH)
+        for strokes in [*DIGITS.values()] * 3:
+            page.get_by_role("button", name="Clear").click()
+            page.wait_for_timeout(400)
+            for stroke in strokes:
+                page.evaluate("() => { notes.answers = []; }")
+                lab.draw_strokes(page, [stroke])
+                page.wait_for_timeout(600)
+                answers.append(page.evaluate("notes.answers.at(-1) - notes.lifted"))
+        work, moves, frames = (page.evaluate(f"notes.{name}") for name in ("work", "moves", "frames"))
+        lab.close(page)
+    print("the sketchpad in notebook 06, JupyterLab in Chromium\n")
+    print(f"{'':44}{'count':>7}{'median ms':>12}{'p95 ms':>10}{'longest':>10}")
+    rows = {"pen up to changed bars, kernel included": answers, "drawing a move": work}
+    rows |= {"a move's event until it is drawn": moves, "from frame to frame, pen down": frames}
+    for name, values in rows.items():
+        p95 = statistics.quantiles(values, n=20)[-1]
+        print(f"{name:44}{len(values):7}{statistics.median(values):12.1f}{p95:10.1f}{max(values):10.1f}")
 
 
 def startup() -> None:
@@ -194,7 +258,7 @@ def training(*options: str) -> None:
 
 
 if __name__ == "__main__":
-    commands = {"latency": latency, "startup": startup, "memory": memory, "training": training}
+    commands = {"latency": latency, "sketchpad": sketchpad, "startup": startup, "memory": memory, "training": training}
     chosen, *options = sys.argv[1:] or [""]
     if chosen not in commands or set(options) - {"--quick"} or (options and chosen != "training"):
         sys.exit(f"Say which: python tests/benchmark.py {' | '.join(commands)} [--quick]")

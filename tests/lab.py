@@ -109,8 +109,13 @@ def to_top(page: Page) -> None:
 
 
 def draw(page: Page, strokes: list[list[list[float]]]) -> None:
-    """Draw on the sketchpad with the mouse: strokes of [x, y] points in shares of its side."""
+    """Draw on the sketchpad of a notebook's first cell with the mouse."""
     to_top(page)
+    draw_strokes(page, strokes)
+
+
+def draw_strokes(page: Page, strokes: list[list[list[float]]]) -> None:
+    """Draw strokes of [x, y] points, in shares of the pad's side, where it is in sight."""
     box = page.locator("canvas.sketch").bounding_box()
     for stroke in strokes:
         places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in stroke]
