@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from test_explorer import ALL, POOLING_RANGES, POOLINGS, REACHABLE, fits, pooled, put
 
-from helpers import arithmetic
+from helpers import arithmetic, convnet, data
 from helpers.explorer import HERE, RANGES, STYLE, ConvolutionBench, PoolingBench
+from helpers.gallery import KernelFilm, LayerWalk
 
 pytestmark = pytest.mark.browser
 
@@ -377,6 +378,63 @@ def test_no_number_is_wider_than_its_cell(page, width):
                }).map((cell) => cell.textContent)"""
         )
         assert wide == []
+
+
+# The sentence of a page of pictures, and of each picture in sight its name and the colours of its pixels.
+GALLERY = """async ([first, second]) => {
+  model.set("first", first);
+  model.set("second", second);
+  await Promise.resolve();
+  const pictures = [...document.querySelectorAll(".strip > div")].filter((tile) => tile.offsetParent).map((tile) => {
+    const canvas = tile.querySelector("canvas"), { width, height } = canvas;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    return [tile.textContent, height, width, [...data]];
+  });
+  return [document.querySelector(".bench-status").textContent, pictures];
+}"""
+
+
+def colours(values, end):
+    """Return the red, green and blue of signed values as the page paints them on white, −end blue, end orange."""
+    shares = ((128 + 126 * values / end).round() - 128) / 126
+    hues = torch.where(shares[..., None] < 0, torch.tensor([0.0, 114, 178]), torch.tensor([213.0, 94, 0]))
+    return (255 + (hues - 255) * shares.abs()[..., None] ** 0.6).floor()
+
+
+def test_a_page_of_a_film_shows_the_kernels_of_its_moment(browser):
+    film = KernelFilm(convnet.snapshots())
+    page = open_bench(browser, film._view)
+    ends = {name: max(values[name].abs().max() for _, values in convnet.snapshots()) for name in film.kernels}
+    for moment in (0, 40, 23):
+        film.moment = moment
+        says, pictures = page.evaluate(GALLERY, [moment, 0])
+        assert says == film.says and [name for name, *_ in pictures] == [*"0123", *"01234567"]
+        for (_, height, width, pixels), kernel in zip(pictures[:4], film.kernels["conv1.weight"][:, 0], strict=True):
+            painted = torch.tensor(pixels).view(height, width, 4)[..., :3]
+            assert (painted - colours(kernel, ends["conv1.weight"])).abs().max() <= 1
+        painted = torch.tensor(pictures[4][3]).view(5, 23, 4)
+        right = colours(film.kernels["conv2.weight"][0, 3], ends["conv2.weight"])
+        assert (painted[:, 18:, :3] - right).abs().max() <= 1 and (painted[:, 5::6, 3] == 0).all()
+    page.close()
+
+
+def test_a_page_of_a_walk_shows_the_maps_of_its_operation(browser):
+    images, labels = data.embedded().test
+    walk = LayerWalk(convnet.trained(), images[:3], labels[:3], "scikit-learn digits")
+    page = open_bench(browser, walk._view)
+    for image, layer in ((0, 0), (2, 5), (2, 6), (1, 8), (0, 13), (1, 9)):
+        walk.image, walk.layer = image, layer
+        says, pictures = page.evaluate(GALLERY, [image, layer])
+        assert says == walk.says
+        painted = torch.cat([torch.tensor(pixels).view(-1, 4)[:, :3] for *_, pixels in pictures])
+        maps, end = walk.maps.flatten(), walk.maps.abs().max()
+        grey = (255 * maps / end).round()[:, None].expand(-1, 3)
+        assert (painted - (colours(maps, end) if (maps < 0).any() else grey)).abs().max() <= 1
+    assert [name for name, *_ in page.evaluate(GALLERY, [0, 13])[1]] == [
+        f"{digit}: {value:.1f}" for digit, value in enumerate(walk._stages[0]["13 fc2"].tolist())
+    ]
+    assert page.evaluate(GALLERY, [99, -1]) == page.evaluate(GALLERY, [2, 0]), "what is out of range is the nearest"
+    page.close()
 
 
 def test_no_script_puts_typed_text_into_markup():

@@ -15,6 +15,10 @@ SOURCES = {
     "bench = BackwardStepper(loss, net)\nbench",
     "training": "from helpers import data\nfrom helpers.sandbox import TrainingBench\n"
     "bench = TrainingBench(data.embedded(), images=1000, epochs=5)\nbench",
+    "film": "from helpers import convnet\nfrom helpers.gallery import KernelFilm\n"
+    "bench = KernelFilm(convnet.snapshots())\nbench",
+    "walk": "from helpers import convnet, data\nfrom helpers.gallery import LayerWalk\n"
+    "bench = LayerWalk(convnet.trained(), *(part[:5] for part in data.embedded().test), 'scikit-learn digits')\nbench",
     "convolution": "from helpers.explorer import ConvolutionBench\nbench = ConvolutionBench()\nbench",
 }
 
@@ -232,6 +236,24 @@ def test_nearly_a_billion_weights_are_answered_in_words(opened):
     assert "850,000,000" in opened.inner_text(".trace") and "3.4 GB" in opened.inner_text(".bench")
 
 
+@pytest.mark.parametrize(("opened", "names"), [("film", ["moment"]), ("walk", ["image", "layer"])], indirect=["opened"])
+def test_pages_are_turned_by_keyboard_by_play_and_from_python_and_without_a_kernel(opened, names):
+    for name in names:
+        press(opened, name, "ArrowRight", "ArrowRight")
+        assert in_kernel(opened, f"bench.{name}") == "2"
+    assert said(opened, "status") == in_kernel(opened, "bench.says")
+    assert in_kernel(opened, f"setattr(bench, '{names[-1]}', 4), bench.says")[5:] == said(opened, "status")
+    assert slider(opened, names[-1]).get_attribute("aria-valuenow") == "4.0"
+    opened.locator(".widget-play button").first.click()
+    opened.wait_for_timeout(1300)
+    opened.locator(".widget-play button").first.click()
+    assert float(slider(opened, names[-1]).get_attribute("aria-valuenow")) >= 5
+    end_kernel(opened)
+    before = said(opened, "status")
+    press(opened, names[0], "ArrowLeft")
+    assert said(opened, "status") != before and opened.locator(".strip canvas").count() >= 1
+
+
 @opens("stepper")
 def test_the_stepper_goes_on_without_a_kernel(opened):
     end_kernel(opened)
@@ -240,7 +262,7 @@ def test_the_stepper_goes_on_without_a_kernel(opened):
 
 
 @pytest.mark.parametrize("width", [500, 900])
-@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper", "training"])
+@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper", "training", "film", "walk"])
 def test_nothing_is_wider_than_its_place(browser, address, name, width):
     page = lab.open_source(browser, address, SOURCES[name], (width, 900))
     lab.run_all(page)
