@@ -34,6 +34,10 @@ bench = TrainingBench(data.digits(), images=3000)
 for bench.lr in (0.0003, 0.01, 0.3):
     bench.train()
 bench""",
+    "sketchpad": "from helpers import convnet, data\nfrom helpers.sketchpad import Sketchpad\n"
+    "Sketchpad(convnet.trained(), data.digits())",
+    "film": "from helpers import convnet\nfrom helpers.gallery import KernelFilm\n"
+    "film = KernelFilm(convnet.snapshots())\nfilm.moment = 6\nfilm",
     "tracer": "from helpers.composer import ShapeTracer\nShapeTracer(side=28)",
 }
 
