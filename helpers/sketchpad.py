@@ -26,7 +26,7 @@ from helpers.explorer import STYLE, Bench, controls, label, script, shared
 from helpers.training import logits
 
 SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
-THINNEST, THICKEST = 2.0, 3.2  # pixels of the pen: the plain digits of the tests are most like MNIST's with these
+THINNEST, THICKEST = 2.3, 3.2  # pixels of the pen: the plain digits of the tests are most like MNIST's with these
 PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
 NEAREST, COMPARED, MEASURED = 5, 10_000, 2_000  # pictures
 NEARER = 0.99  # the share of the validation digits that are nearer to a training digit than the limit
@@ -53,8 +53,9 @@ EXAMPLE = [_arc(0.47, 0.31, 0.21, 0.19, 0.58, 1.25) + _arc(0.47, 0.7, 0.24, 0.2,
 def mnist_form(strokes: Sequence, width: float) -> Tensor:
     """Return strokes as a picture in MNIST's form: 28×28 float32 from 0 to 1.
 
-    The drawing with its pen fills a box of 20×20, and its centre of mass is that of the picture, as far as nothing
-    falls off the edge. The pen is kept within 2 to 3.2 pixels. What is smaller than the pen is a dot and stays one.
+    The drawing with its pen fills a box of 20×20, and its centre of mass is at row and column 14, where MNIST's are,
+    as far as nothing falls off the edge. The pen is kept within 2.3 to 3.2 pixels. What is smaller than the pen is a
+    dot and stays one.
     Source: http://yann.lecun.com/exdb/mnist/
     """
     points = [torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)]
@@ -68,7 +69,7 @@ def mnist_form(strokes: Sequence, width: float) -> Tensor:
     picture, room = _ink(points, pen), middle - ((high - low) * scale + pen) / 2
     places = torch.arange(SIDE)
     mass = torch.stack([picture.sum(dim=0) @ places.float(), picture.sum(dim=1) @ places.float()]) / picture.sum()
-    shift = (middle - mass).clamp(-room, room)
+    shift = (SIDE / 2 - mass).clamp(-room, room)
     return _ink([stroke + shift for stroke in points], pen)
 
 

@@ -43,7 +43,9 @@ bench""",
 
 with lab.jupyterlab() as address, lab.chromium() as browser:
     for name in sys.argv[1:] or SOURCES:
-        page = lab.open_source(browser, address, SOURCES[name], (1400 if name == "stepper" else 1180, 1200))
+        page = lab.open_source(
+            browser, address, SOURCES[name], (1400 if name in ("stepper", "sketchpad") else 1180, 1200)
+        )
         lab.run_all(page)
         target = FOLDER / f"{name}.png"
         page.locator(".jp-OutputArea-output").first.screenshot(path=target)
