@@ -93,14 +93,19 @@ def load(path: str | Path) -> ConvNet:
             raise CheckpointError(
                 f"In {path} {name} is {_shape(found, name)}, and in a ConvNet {_shape(wanted, name)}."
             )
-    if not all(values.is_floating_point() and values.isfinite().all() for values in state.values()):
+    if not all(_finite(values) for values in state.values()):
         raise CheckpointError(f"{path} holds weights that are no finite numbers; save the network anew.")
     model.load_state_dict({name: values.float() for name, values in state.items()}, assign=True)
     return model.eval()
 
 
+def _finite(values: torch.Tensor) -> bool:
+    plain = values.layout is torch.strided and not values.is_meta and values.is_floating_point()
+    return plain and bool(values.float().isfinite().all())
+
+
 def _shape(shapes: dict, name: str) -> str:
-    return f"of shape {shapes[name]}" if shapes.get(name) else "not there"
+    return f"of shape {shapes[name]}" if shapes.get(name) is not None else "not there"
 
 
 def _state(path: str | Path) -> dict[str, torch.Tensor]:

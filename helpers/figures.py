@@ -64,12 +64,10 @@ def images(
     each picture goes from its own smallest to its own largest value. `signed` paints negative numbers blue, positive
     ones vermilion, and zero white, with one scale for all pictures. A picture is `tile` inches wide.
     """
-    largest = max(float(picture.abs().max()) for picture in pictures.values()) if signed else None
-    ends = (
-        {"cmap": SIGNED, "vmin": -largest, "vmax": largest}
-        if signed
-        else {"cmap": "gray", "vmin": black, "vmax": white}
-    )
+    ends = {"cmap": "gray", "vmin": black, "vmax": white}
+    if signed:
+        largest = max(float(picture.abs().max()) for picture in pictures.values())
+        ends = {"cmap": SIGNED, "vmin": -largest, "vmax": largest}
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(tile * columns, (tile + 0.4) * rows), layout="constrained")
@@ -99,7 +97,7 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
 
 
 def table(values: torch.Tensor, rows: list[str], columns: list[str], title: str, places: int = 0) -> Picture:
-    """Draw a table R×C of numbers under its title, darker for larger ones; the words hold every number too."""
+    """Draw a table R×C of numbers under its title, darker for larger ones, nan left blank; the words hold them too."""
     figure = Figure(figsize=(1.6 + 0.62 * len(columns), 0.9 + 0.36 * len(rows)), layout="constrained")
     axis = figure.subplots()
     top = float(values.nan_to_num().max()) or 1.0
@@ -116,7 +114,7 @@ def table(values: torch.Tensor, rows: list[str], columns: list[str], title: str,
 
 
 def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Picture:
-    """Draw accuracy over confidence: for each bin (mean confidence, accuracy, half of its interval, images)."""
+    """Draw accuracy over confidence, from 0 to 1: for each bin (confidence, accuracy, half of its interval, images)."""
     figure = Figure(figsize=(5, 4.2), layout="constrained")
     axis = figure.subplots()
     confidence, accuracy, margin, counts = zip(*bins, strict=True)

@@ -20,23 +20,13 @@ function render({ model, el }) {
     page.strips.forEach(({ title, names, size: [height, width], start, signed, side }, i) => {
       const { title: heading, strip } = row(i);
       write(heading, title);
+      heading.hidden = !title;
       strip.draw(names, height, width, bytes.subarray(start), signed ? colours : GREYS, side);
     });
     rows.forEach(({ element }, i) => { element.hidden = i >= page.strips.length; });
   }
 
-  let width, tallest;
-  return live(model, el, ["first", "second"], draw, (between) => {
-    if (width !== between(0, 1, Infinity)) {
-      width = between(0, 1, Infinity);
-      tallest = 0;
-      theme.forget();
-      shelf.style.minHeight = "";
-      draw();
-    }
-    tallest = Math.max(tallest, shelf.offsetHeight); // it never shrinks, so that the page below does not jump
-    shelf.style.minHeight = `${tallest}px`;
-  });
+  return live(model, el, ["first", "second"], draw, steady(shelf, theme, draw));
 }
 
 export default { render };

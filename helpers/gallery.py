@@ -4,6 +4,7 @@ All pages are in the browser, so the sliders answer within a frame, with or with
 """
 
 import base64
+import reprlib
 from collections.abc import Sequence
 from math import floor, isqrt
 
@@ -88,8 +89,9 @@ class _Gallery(Bench):
         lasts = {"first": len(pages) - 1, "second": len(pages[0]) - 1}
         self._linked = {trait: [slider(name, 0, lasts[trait], TIPS[name])] for trait, name in self.names.items()}
         play = player("Turn the pages")
-        play.max = lasts[[*self.names][-1]]
-        self._linked[[*self.names][-1]].append(play)
+        turned = [*self.names][-1]
+        play.max = lasts[turned]
+        self._linked[turned].append(play)
         links = [(control, "value", trait) for trait, held in self._linked.items() for control in held]
         super().__init__([controls(self._view, links), self._view])
 
@@ -106,9 +108,9 @@ class _Gallery(Bench):
 
 
 class KernelFilm(_Gallery):
-    """The kernels of two convolutions over training time, painted on one scale for each layer.
+    """The kernels of a network's convolutions over training time, painted on one scale for each layer.
 
-    `KernelFilm(history.snapshots)` takes what a History holds: (batches done, {name: weights K×C×k×k}).
+    `KernelFilm(history.snapshots)` takes what a History holds: (batches done, {name: weights K×C×k×k}), float.
     `film.moment = 3` moves the slider too; `film.kernels` is what is shown. Without snapshots it raises ValueError.
     """
 
@@ -116,13 +118,23 @@ class KernelFilm(_Gallery):
     moment = _place("moment", "first")
 
     def __init__(self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> None:
-        if not 0 < len(snapshots) <= MOST_MOMENTS:
-            wanted = "such as history.snapshots after fit()"
-            raise ValueError(f"A film takes 1 to {MOST_MOMENTS} snapshots, {wanted}, not {len(snapshots)}.")
-        self._snapshots, pixels = [*snapshots], _Pixels()
-        ends = {name: max(float(kernels[name].abs().max()) for _, kernels in snapshots) for name in snapshots[0][1]}
-        pages = [[self._page(done, kernels, ends, pixels)] for done, kernels in snapshots]
-        super().__init__(pages, pixels)
+        try:
+            # Copies, as a network that trains on changes its kernels.
+            self._snapshots = [
+                (int(done), {name: values.detach().clone() for name, values in kernels.items()})
+                for done, kernels in snapshots
+            ]
+            names = [*self._snapshots[0][1]]
+            flaw = any(values.ndim != 4 for _, kernels in self._snapshots for values in kernels.values())
+            flaw = flaw or not names or any([*kernels] != names for _, kernels in self._snapshots)
+        except (TypeError, ValueError, AttributeError, IndexError):
+            flaw = True
+        if flaw or len(self._snapshots) > MOST_MOMENTS:
+            wanted = f"1 to {MOST_MOMENTS} snapshots, such as history.snapshots after fit()"
+            raise ValueError(f"A film takes {wanted}, not {reprlib.repr(snapshots)}.")
+        pixels = _Pixels()
+        ends = {name: max(float(kernels[name].abs().max()) for _, kernels in self._snapshots) for name in names}
+        super().__init__([[self._page(*snapshot, ends, pixels)] for snapshot in self._snapshots], pixels)
 
     @property
     def kernels(self) -> dict[str, torch.Tensor]:
@@ -136,7 +148,7 @@ class KernelFilm(_Gallery):
             for name, values in kernels.items()
         )
         strips = [_kernel_strip(name, values, ends[name], pixels) for name, values in kernels.items()]
-        return {"says": f"After {done} of {last} batches. Likeness to the end: {alike}.", "strips": strips}
+        return {"says": f"After {done} of {last} batches. Cosine with the end: {alike}.", "strips": strips}
 
     def _still(self) -> figures.Picture:
         boards = {
@@ -163,18 +175,20 @@ def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
 class LayerWalk(_Gallery):
     """Images on their way through a network, operation by operation, with each shape.
 
-    `LayerWalk(model, images, labels, source)`: images N×1×28×28, at most 30, their labels N, and whose digits they
-    are. `walk.layer = 3` moves the slider too; `walk.maps` is what torch gives there.
+    `LayerWalk(model, images, labels, source)`: images N×1×28×28 from 0 to 1, at most 30, their labels N, and whose
+    digits they are; anything else raises ValueError. `walk.layer = 3` moves the slider too; `walk.maps` is what torch
+    gives there.
     """
 
     names = {"first": "image", "second": "layer"}
     image, layer = _place("image", "first"), _place("layer", "second")
 
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str) -> None:
-        if not 0 < len(images) <= MOST_IMAGES or len(labels) != len(images):
-            raise ValueError(
-                f"A walk takes 1 to {MOST_IMAGES} images and as many labels, not {len(images)} and {len(labels)}."
-            )
+        inspection.check_images(images, 4)
+        labels = torch.as_tensor(labels)
+        if len(images) > MOST_IMAGES or labels.shape != (len(images),) or labels.is_floating_point():
+            what = f"{len(images)} images and labels of shape {tuple(labels.shape)}"
+            raise ValueError(f"A walk takes 1 to {MOST_IMAGES} images and as many labels, whole numbers, not {what}.")
         self._source, pixels = source, _Pixels()
         self._stages = [inspection.stages(model, image) for image in images]
         pages = [
@@ -186,12 +200,12 @@ class LayerWalk(_Gallery):
     @property
     def maps(self) -> torch.Tensor:
         """What the network has made of the image after this operation, without the batch's axis."""
-        return [*self._stages[self.image].values()][self.layer]
+        return [*self._stages[self.image].values()][self.layer].clone()
 
     def _page(self, number: int, label: int, name: str, values: torch.Tensor, pixels: _Pixels) -> dict:
         says = f"{self._source} image {number}, a {label}, after {name}: "
         says += f"{'×'.join(map(str, values.shape))}, from {values.min():.2f} to {values.max():.2f}."
-        if values.shape == (10,):
+        if values.shape == (10,) and values.isfinite().all():
             chances = values.softmax(0)
             sure = floor(1e4 * chances.max()) / 100  # down, as nobody is sure to 100 %
             says += f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."

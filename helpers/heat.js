@@ -44,7 +44,7 @@ class Strip {
       element.hidden = i >= names.length;
       if (element.hidden) return;
       write(name, names[i]);
-      canvas.setAttribute("aria-label", names[i]);
+      canvas.setAttribute("aria-label", names[i] || "picture");
       canvas.style.width = `${columns * cell}px`;
       paint(canvas, rows, columns, bytes.subarray(i * rows * columns, (i + 1) * rows * columns), colours);
     });
@@ -62,5 +62,22 @@ function themed(el) {
       theme = document.body.dataset.jpThemeName;
       return colours;
     },
+  };
+}
+
+// For `live`: draw anew where the room's width changes, and let the box only grow, so that the page below does not jump.
+function steady(box, theme, draw, measure = () => {}) {
+  let width, tallest;
+  return (between) => {
+    if (width !== between(0, 1, Infinity)) {
+      width = between(0, 1, Infinity);
+      tallest = 0;
+      theme.forget();
+      box.style.minHeight = "";
+      measure();
+      draw();
+    }
+    tallest = Math.max(tallest, box.offsetHeight);
+    box.style.minHeight = `${tallest}px`;
   };
 }

@@ -1,4 +1,8 @@
-"""A look inside a trained network: what its layers make of a picture, what each kernel is for, where it fails."""
+"""A look inside a trained network: what its layers make of a picture, what each kernel is for, where it fails.
+
+Images are float tensors of grey levels from 0 to 1, N×1×28×28, and one image is 1×28×28. What is none, a layer that is
+not there and a kernel that is not there raise ValueError. No function changes the network, its mode or its gradients.
+"""
 
 import copy
 from contextlib import ExitStack
@@ -7,25 +11,27 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from helpers.arithmetic import check_whole
+from helpers.arithmetic import LARGEST, check_whole
 from helpers.data import Split, progress
 from helpers.training import logits
 
 # How many pixels one number of a ConvNet's convolution sees, how far those of its neighbour are, and where they start.
-SEEN = {"conv1": (5, 1, -2), "conv2": (14, 2, -6)}
+RECEPTIVE_FIELDS = {"conv1": (5, 1, -2), "conv2": (14, 2, -6)}
 
 
 def feature_maps(model: nn.Module, images: torch.Tensor, *names: str) -> dict[str, torch.Tensor]:
     """Return what the named layers give for images N×1×28×28, in eval mode, heard by forward hooks.
 
-    Raises ValueError for a name that no layer has.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_forward_hook
     """
+    check_images(images, 4)
     heard = {name: [] for name in names}
     with ExitStack() as hooks:
         for name, parts in heard.items():
-            layer = _layer(model, name)
-            hooks.enter_context(layer.register_forward_hook(lambda _layer, _x, output, to=parts: to.append(output)))
+            # A clone, as an operation that follows may work in place.
+            hooks.enter_context(
+                _layer(model, name).register_forward_hook(lambda _, _x, output, to=parts: to.append(output.clone()))
+            )
         logits(model, images)
     return {name: torch.cat(parts) for name, parts in heard.items()}
 
@@ -33,41 +39,54 @@ def feature_maps(model: nn.Module, images: torch.Tensor, *names: str) -> dict[st
 def stages(model: nn.Module, image: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return what each operation of a forward gives for one image 1×28×28, by the operation's number and name.
 
-    The network runs as it is written, followed by torch.fx: https://docs.pytorch.org/docs/stable/fx.html
+    The network runs as it is written, followed by torch.fx: https://docs.pytorch.org/docs/stable/fx.html. Raises
+    ValueError where the forward decides by the numbers that come.
     """
+    check_images(image, 3)
     found = {}
 
     class Listener(fx.Interpreter):
         def run_node(self, node: fx.Node) -> object:
             result = super().run_node(node)
-            if node.op != "output":
-                found[f"{len(found)} {_title(node)}"] = result[0].detach()
+            if node.op not in ("output", "get_attr") and isinstance(result, torch.Tensor) and result.ndim > 1:
+                found[f"{len(found)} {_title(node)}"] = result[0].clone()
             return result
 
+    try:
+        followed = fx.symbolic_trace(copied(model))
+    except fx.proxy.TraceError:
+        raise ValueError("The network's forward decides by the numbers in x; follow one without such an if.") from None
     with torch.no_grad():
-        Listener(fx.symbolic_trace(copy.deepcopy(model).eval())).run(image[None])
+        Listener(followed).run(image[None])
     return found
 
 
 def _title(node: fx.Node) -> str:
-    symbol = {"sub": "− ", "truediv": "÷ ", "x": "image"}.get(node.name)
-    if symbol:
-        return symbol + "".join(map(str, node.args[1:]))
-    return node.name.rstrip("_0123456789") if node.op != "call_module" else node.name
+    if node.op == "placeholder":
+        return "image"
+    if node.op == "call_module":
+        return node.target
+    sign, number = {"sub": "−", "truediv": "÷"}.get(getattr(node.target, "__name__", "")), node.args[-1]
+    return f"{sign} {number}" if sign and isinstance(number, int | float) else node.name.rstrip("_0123456789")
 
 
 def strongest(
     model: nn.Module, images: torch.Tensor, layer: str, kernel: int, count: int = 8
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the places of the images that excite a kernel of a ConvNet most, and the patch that does, count×s×s.
+    """Return the places of the images that excite a kernel of a ConvNet most, and the patches that do, count×s×s.
 
     An image counts with the largest value of the kernel's map; its patch is all that this value sees, s×s pixels.
     """
-    size, step, start = SEEN[layer]
+    convolution = _convolution(model, layer)
+    if layer not in RECEPTIVE_FIELDS or (convolution.kernel_size, convolution.padding) != ((5, 5), (2, 2)):
+        raise ValueError(f"strongest knows what conv1 and conv2 of a ConvNet see, not this {layer!r}.")
+    check_whole(f"kernel of {layer}", kernel, 0, convolution.out_channels - 1)
+    check_images(images, 4)
+    check_whole("count", count, 1, len(images))
+    size, step, start = RECEPTIVE_FIELDS[layer]
     maps = feature_maps(model, images, layer)[layer]
-    _check_kernel(layer, kernel, maps.shape[1])
     values, at = maps[:, kernel].flatten(1).max(dim=1)
-    places = values.topk(min(count, len(images))).indices
+    places = values.topk(count).indices
     rows, columns = (start + step * part for part in (at[places] // maps.shape[-1], at[places] % maps.shape[-1]))
     wide = F.pad(images[places, 0], (size,) * 4)
     patches = [
@@ -78,23 +97,24 @@ def strongest(
 
 
 def without(model: nn.Module, layer: str, kernel: int) -> nn.Module:
-    """Return a copy of the network in which one kernel of a layer, and its bias, is zero."""
-    ablated = copy.deepcopy(model)
-    part = _layer(ablated, layer)
-    _check_kernel(layer, kernel, len(part.weight))
+    """Return a copy of the network in which one kernel of a convolution, and its bias, is zero; in eval mode."""
+    ablated = copied(model)
+    part = _convolution(ablated, layer)
+    check_whole(f"kernel of {layer}", kernel, 0, part.out_channels - 1)
     with torch.no_grad():
-        part.weight[kernel] = 0
-        part.bias[kernel] = 0
+        for values in part.parameters():
+            values[kernel] = 0
     return ablated
 
 
 def ablation(model: nn.Module, split: Split, layer: str) -> torch.Tensor:
-    """Return the accuracy (K+1)×11 without each of a layer's K kernels in turn, and in the last row with all of them.
+    """Return the accuracy (K+1)×11 without each of a convolution's K kernels in turn, and in the last row with all.
 
-    The columns are the digits 0 to 9, and all digits together; float64, nan for a digit that is not in the split.
+    The columns are the digits 0 to 9, and all digits together; shares from 0 to 1, float64, nan for a digit that is
+    not in the split.
     """
-    count = len(_layer(model, layer).weight)
-    rows = []
+    _check_split(split)
+    count, rows = _convolution(model, layer).out_channels, []
     with progress(count + 1, lambda done: f"{layer}: {done} of {count + 1}") as show:
         for kernel in range(count + 1):
             show(kernel)
@@ -104,23 +124,14 @@ def ablation(model: nn.Module, split: Split, layer: str) -> torch.Tensor:
     return torch.stack(rows)
 
 
-def input_gradient(model: nn.Module, image: torch.Tensor, label: int) -> torch.Tensor:
-    """Return the gradient 28×28 of one label's logit with respect to the image 1×28×28, in eval mode.
-
-    Paper: Simonyan et al. 2013, https://arxiv.org/abs/1312.6034
-    """
-    pixels = image.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        score = copy.deepcopy(model).eval()(pixels[None])[0, label]
-        return torch.autograd.grad(score, pixels)[0][0]
-
-
 def occlusion(model: nn.Module, image: torch.Tensor, label: int, size: int = 7, fill: float = 0.0) -> torch.Tensor:
     """Return the probability of a label with a patch of size×size over each place of the image 1×28×28 in turn.
 
     Element [i, j], of (29 − size) in each direction, has the patch's upper left corner at row i, column j.
     Paper: Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901
     """
+    check_images(image, 3)
+    check_whole("label", label, 0, 9)
     check_whole("size", size, 1, 28)
     places = 29 - size
     covered = image.repeat(places * places, 1, 1, 1)
@@ -132,13 +143,16 @@ def occlusion(model: nn.Module, image: torch.Tensor, label: int, size: int = 7, 
 
 def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
     """Return images N×C×H×W moved by whole pixels, to the left and up where negative; black comes in."""
+    for name, pixels in (("right", right), ("down", down)):
+        check_whole(name, pixels, -LARGEST)
     height, width = images.shape[-2:]
     right, down = min(max(right, -width), width), min(max(down, -height), height)  # farther, nothing is left of it
     return F.pad(images, (right, -right, down, -down))
 
 
 def shift_curve(model: nn.Module, split: Split, most: int = 6) -> dict[str, list[float]]:
-    """Return the accuracies with the images moved by −most, …, most pixels: to the "right", and "down"."""
+    """Return the accuracies, 0 to 1, with the images moved by −most, …, most pixels: to the "right", and "down"."""
+    _check_split(split)
     check_whole("most", most, 0, 27)
     moves = [(direction, pixels) for direction in ("right", "down") for pixels in range(-most, most + 1)]
     curves: dict[str, list[float]] = {"right": [], "down": []}
@@ -150,6 +164,34 @@ def shift_curve(model: nn.Module, split: Split, most: int = 6) -> dict[str, list
     return curves
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """Return a copy of a network in eval mode, on the CPU, in float32, and without the hooks of others."""
+    try:
+        twin = copy.deepcopy(model)
+    except RuntimeError:  # torch copies no tensor with a graph
+        raise ValueError(
+            "The network holds an output with its graph; take the hook away, or keep output.detach()."
+        ) from None
+    for layer in twin.modules():
+        layer._forward_hooks.clear()
+    return twin.cpu().float().eval()
+
+
+def check_images(images: torch.Tensor, dimensions: int) -> None:
+    """Raise ValueError unless the images are N×1×28×28 (4 dimensions) or 1×28×28 (3), of float grey levels."""
+    fits = torch.is_tensor(images) and images.is_floating_point() and images.ndim == dimensions
+    if not fits or images.shape[-3:] != (1, 28, 28) or not len(images):
+        kind = f"{images.dtype} of shape {tuple(images.shape)}" if torch.is_tensor(images) else type(images).__name__
+        wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
+        raise ValueError(f"It takes a float tensor {wanted}, grey levels from 0 to 1, not {kind}.")
+
+
+def _check_split(split: Split) -> None:
+    if not isinstance(split, Split):
+        raise ValueError(f"It takes one split, such as digits.test, not {type(split).__name__}.")
+    check_images(split.images, 4)
+
+
 def _layer(model: nn.Module, name: str) -> nn.Module:
     layers = dict(model.named_modules())
     if name not in layers:
@@ -157,5 +199,8 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
     return layers[name]
 
 
-def _check_kernel(layer: str, kernel: int, count: int) -> None:
-    check_whole(f"kernel of {layer}", kernel, 0, count - 1)
+def _convolution(model: nn.Module, name: str) -> nn.Conv2d:
+    layer = _layer(model, name)
+    if not isinstance(layer, nn.Conv2d):
+        raise ValueError(f"{name!r} is a {type(layer).__name__} and has no kernels; name a Conv2d.")
+    return layer

@@ -72,7 +72,7 @@ class Bars {
       const bar = node("span"), text = node("td");
       return { bar, text, row: node("tr", {}, node("th", { scope: "row" }, String(digit)), node("td", {}, bar), text) };
     });
-    const head = ["digit", "", "probability"].map((name) => node("th", { scope: "col" }, name));
+    const head = ["digit", "bar", "probability"].map((name) => node("th", { scope: "col" }, name));
     this.element = node("table", { class: "sketch-bars", "aria-label": "The probability of each digit" },
       node("thead", {}, node("tr", {}, ...head)), node("tbody", {}, ...this.rows.map(({ row }) => row)));
   }
@@ -167,7 +167,9 @@ class Hand {
   // Whatever draws ends here: the strokes are about to be others.
   stop() {
     this.pointer = undefined;
-    this.lift();
+    if (!this.down) return;
+    this.down = false;
+    this.show();
   }
 
   lift() {
@@ -215,6 +217,7 @@ function render({ model, el }) {
 
   const put = (strokes) => {
     pad.strokes = strokes.map((stroke) => [...stroke]);
+    says.setAttribute("aria-live", "polite");
     example = same(strokes, model.get("example"));
     write(hint, example ? "An example: your first stroke wipes it away." : "");
     pad.redraw();

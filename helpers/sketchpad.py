@@ -5,7 +5,6 @@ The browser owns the drawing and never waits; Python answers with what the netwo
 """
 
 import base64
-import copy
 import math
 import reprlib
 import threading
@@ -23,6 +22,7 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode
 from helpers import arithmetic, figures
 from helpers.data import Digits, Split
 from helpers.explorer import STYLE, Bench, controls, label, script, shared
+from helpers.inspection import copied
 from helpers.training import logits
 
 SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
@@ -142,19 +142,21 @@ class _Network:
     """A copy of a network in eval mode, and what its convolutions made of the last picture."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = copy.deepcopy(model).cpu()
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"Sketchpad(model, digits): the model is a network, not {reprlib.repr(model)}.")
+        self.model = copied(model)
         self.maps: dict[str, Tensor] = {}  # by the layer's name, C×H×W after ReLU and before pooling
         for name, layer in self.model.named_modules():
             if isinstance(layer, nn.Conv2d):
                 layer.register_forward_hook(partial(self._keep, name))
         try:
-            fits = self(torch.zeros(1, 1, SIDE, SIDE)).shape == (1, 10)
-        except RuntimeError:
+            chances = self(torch.zeros(1, 1, SIDE, SIDE))
+            fits = chances.shape == (1, 10) and bool(chances.isfinite().all())
+        except Exception:  # whatever a network of the student's own raises
             fits = False
         if not fits:
-            raise ValueError(
-                f"The sketchpad takes a network that turns N×1×28×28 into N×10 logits; {type(model).__name__} does not."
-            )
+            wanted = "a network that turns N×1×28×28 into N×10 logits, finite numbers"
+            raise ValueError(f"The sketchpad takes {wanted}; this {type(model).__name__} does not.")
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -230,8 +232,9 @@ class Sketchpad(Bench):
 
     @strokes.setter
     def strokes(self, given: Sequence) -> None:
-        self._view.strokes = _strokes(given)
-        self._reply()
+        with self._lock:
+            self._view.strokes = _strokes(given)
+            self._reply()
 
     @property
     def image(self) -> Tensor:

@@ -141,7 +141,6 @@ function render({ model, el }) {
   el.append(node("div", { class: "stepper" }, graph.element, beside));
 
   const theme = themed(el);
-  let width, tallest;
 
   function draw() {
     const step = Math.min(Math.max(model.get("step"), 0), last), one = nodes[step];
@@ -156,18 +155,7 @@ function render({ model, el }) {
     table.mark(step);
   }
 
-  return live(model, el, ["step"], draw, (between) => {
-    if (width !== between(0, 1, Infinity)) {
-      width = between(0, 1, Infinity);
-      tallest = 0;
-      theme.forget();
-      beside.style.minHeight = "";
-      graph.measure();
-      draw();
-    }
-    tallest = Math.max(tallest, beside.offsetHeight); // it never shrinks, so that the page below does not jump
-    beside.style.minHeight = `${tallest}px`;
-  });
+  return live(model, el, ["step"], draw, steady(beside, theme, draw, () => graph.measure()));
 }
 
 export default { render };

@@ -33,7 +33,7 @@ def test_the_film_ends_with_the_kernels_of_the_network(film):
     film.moment = len(convnet.snapshots()) - 1
     for name, kernels in film.kernels.items():
         assert torch.allclose(kernels, network[name], atol=5e-4)
-    assert film.says == "After 2580 of 2580 batches. Likeness to the end: conv1.weight 1.00, conv2.weight 1.00."
+    assert film.says == "After 2580 of 2580 batches. Cosine with the end: conv1.weight 1.00, conv2.weight 1.00."
 
 
 def test_each_moment_is_painted_on_one_scale(film):
@@ -58,11 +58,22 @@ def test_boards_stand_side_by_side():
 
 
 def test_a_run_of_ones_own_makes_a_film():
-    history = fit(convnet.ConvNet(), data.embedded(), epochs=1, show=False)
+    history = fit(convnet.ConvNet(dense=8), data.embedded(), epochs=1, show=False)
     film = KernelFilm(history.snapshots)
     assert len(film._view.pages) == len(history.snapshots)
-    with pytest.raises(ValueError, match=r"1 to 200 snapshots, such as history\.snapshots after fit\(\), not 0"):
-        KernelFilm([])
+    before = film.kernels["conv1.weight"].clone()
+    history.snapshots[0][1]["conv1.weight"].zero_()
+    assert torch.equal(film.kernels["conv1.weight"], before)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [[], None, 3, [(1, {})], [torch.zeros(3)], [(1, {"w": torch.zeros(2, 2)})], convnet.ConvNet().state_dict()]
+    + [[(1, {"a": torch.zeros(1, 1, 2, 2)}), (2, {"b": torch.zeros(1, 1, 2, 2)})], convnet.snapshots() * 5],
+)
+def test_what_makes_no_film_is_refused_in_words(wrong):
+    with pytest.raises(ValueError, match=r"1 to 200 snapshots, such as history\.snapshots after fit\(\), not "):
+        KernelFilm(wrong)
 
 
 def test_the_walk_holds_what_the_network_computes(walk):
@@ -95,8 +106,32 @@ def test_wrong_settings_are_refused_in_words(film, walk):
         assert repr(bench) == before
     with pytest.raises(AttributeError, match="it has image, layer"):
         walk.stage = 1
-    with pytest.raises(ValueError, match="1 to 30 images and as many labels, not 31 and 31"):
-        LayerWalk(convnet.trained(), torch.zeros(31, 1, 28, 28), torch.zeros(31), "MNIST")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (torch.zeros(31, 1, 28, 28), [0] * 31, "1 to 30 images and as many labels, whole numbers, not 31 images"),
+        (torch.zeros(2, 1, 28, 28), [1, 2, 3], r"not 2 images and labels of shape \(3,\)"),
+        (torch.zeros(2, 1, 28, 28), [1.0, 2.0], "whole numbers"),
+        (torch.zeros(2, 1, 28, 28), 3, "as many labels"),
+        (torch.zeros(1, 28, 28), [3], r"a float tensor N×1×28×28, .*not torch.float32 of shape \(1, 28, 28\)"),
+        (torch.zeros(2, 1, 28, 28).byte(), [1, 2], "grey levels from 0 to 1, not torch.uint8"),
+        ("images", [1], "not str"),
+    ],
+)
+def test_what_cannot_walk_is_refused_in_words(images, labels, said):
+    with pytest.raises(ValueError, match=said):
+        LayerWalk(convnet.trained(), images, labels, "MNIST")
+
+
+def test_a_walk_of_a_network_without_finite_numbers_is_drawn_all_the_same():
+    model = convnet.ConvNet()
+    with torch.no_grad():
+        model.fc2.weight.fill_(torch.nan)
+    walk = LayerWalk(model, torch.rand(1, 1, 28, 28), [3], "noise")
+    walk.layer = 13
+    assert "The answer" not in walk.says
 
 
 def test_sliders_and_picture_follow(film, walk):

@@ -37,9 +37,11 @@ def test_hooks_hear_what_the_layers_give_and_go_away(model, split):
     assert torch.allclose(found["conv1"], F.conv2d(x, model.conv1.weight, model.conv1.bias, padding=2), atol=1e-5)
     assert torch.allclose(found["fc2"], logits(model, split.images), atol=1e-5)
     assert not any(part._forward_hooks for part in model.modules())
+    broken = copy.deepcopy(model)
+    broken.fc1 = nn.Linear(3, 3)
     with pytest.raises(RuntimeError):
-        inspection.feature_maps(model, torch.zeros(2, 3, 28, 28), "conv1")
-    assert not any(part._forward_hooks for part in model.modules())
+        inspection.feature_maps(broken, split.images, "conv1")
+    assert not any(part._forward_hooks for part in broken.modules())
     with pytest.raises(ValueError, match=r"no layer 'conv9'; it has conv1, conv2, fc1, fc2, dropout\."):
         inspection.feature_maps(model, split.images, "conv9")
 
@@ -126,21 +128,6 @@ def test_the_patch_is_all_that_the_largest_value_sees(layer):
             assert float(patches[0].sum()) == pytest.approx(float(seen.sum()), rel=1e-5)
 
 
-def test_the_input_gradient_agrees_with_finite_differences(model, split):
-    image = split.images[0].double()
-    network = copy.deepcopy(model).double()
-    gradient = inspection.input_gradient(network, image, 3)
-    assert gradient.shape == (28, 28)
-    for row, column in ((5, 9), (14, 14), (20, 11)):
-        ends = []
-        for step in (1e-6, -1e-6):
-            touched = image.clone()
-            touched[0, row, column] += step
-            ends.append(float(network(touched[None])[0, 3].detach()))
-        assert float(gradient[row, column]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-3, abs=1e-6)
-    assert all(parameter.grad is None for parameter in network.parameters())
-
-
 @pytest.mark.parametrize(("size", "fill"), [(7, 0.0), (5, 1.0), (28, 0.5)])
 def test_occlusion_is_what_slow_code_gives(model, split, size, fill):
     image, label = split.images[4], int(split.labels[4])
@@ -189,7 +176,74 @@ def test_the_shift_curve_is_what_slow_code_gives(model, split):
             inspection.shift_curve(model, split, wrong)
 
 
+class Odd(nn.Module):
+    """A network that does what students' networks do."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.Sequential(nn.Conv2d(1, 3, 5, bias=False), nn.ReLU(inplace=True))
+        self.shift = nn.Parameter(torch.zeros(24, 24))
+        self.out = nn.Linear(3 * 24 * 24, 10)
+
+    def forward(self, pictures):
+        x = self.parts(pictures - pictures.mean()) + self.shift
+        x = (x / 2 - 1).view(x.size(0), -1)
+        return self.out(x)
+
+
 def test_it_works_for_other_networks_too(split):
-    small = nn.Sequential(nn.Conv2d(1, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 24 * 24, 10))
-    assert inspection.ablation(small, split, "0").shape == (4, 11)
-    assert len(inspection.stages(small, split.images[0])) == 5
+    odd = Odd()
+    assert inspection.ablation(odd, split, "parts.0").shape == (4, 11)
+    heard = inspection.feature_maps(odd, split.images[:1], "parts.0")["parts.0"]
+    assert heard.min() < 0, "what works in place afterwards does not change it"
+    found = inspection.stages(odd, split.images[0])
+    names = [name.partition(" ")[2] for name in found]
+    assert names == ["image", "sub", "parts.0", "parts.1", "add", "÷ 2", "− 1", "view", "out"]
+    centred = split.images[:1] - split.images[:1].mean()
+    assert torch.allclose(found["2 parts.0"], F.conv2d(centred, odd.parts[0].weight)[0], atol=1e-5)
+
+
+def test_a_forward_that_decides_is_named(split):
+    class Deciding(nn.Module):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(ValueError, match="decides by the numbers in x"):
+        inspection.stages(Deciding(), split.images[0])
+
+
+def test_hooks_of_others_do_not_disturb_and_are_not_called(model, split):
+    mine, calls = copy.deepcopy(model), []
+    mine.conv1.register_forward_hook(lambda _layer, _x, output: calls.append(output))
+    inspection.stages(mine, split.images[0])
+    inspection.without(mine, "conv2", 1)(split.images[:1])
+    assert calls == [] and len(mine.conv1._forward_hooks) == 1
+    mine.conv1.kept = mine.conv1(split.images[:1])
+    with pytest.raises(ValueError, match=r"keep output\.detach\(\)"):
+        inspection.without(mine, "conv2", 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda m, s: inspection.feature_maps(m, s.images[0], "conv1"), r"N×1×28×28, grey levels .* \(1, 28, 28\)"),
+        (lambda m, s: inspection.feature_maps(m, s.images.byte(), "conv1"), "not torch.uint8"),
+        (lambda m, s: inspection.stages(m, s.images[:1]), r"1×28×28, one image, .* shape \(1, 1, 28, 28\)"),
+        (lambda m, s: inspection.occlusion(m, s.images[0, 0], 3), r"shape \(28, 28\)"),
+        (lambda m, s: inspection.occlusion(m, s.images[0], 10), "label must be a whole number from 0 to 9, not 10"),
+        (lambda m, s: inspection.occlusion(m, s.images[0], -1), "label must be a whole number from 0 to 9, not -1"),
+        (lambda m, s: inspection.occlusion(m, s.images[0], True), "label must be"),
+        (lambda m, s: inspection.ablation(m, s, "fc1"), "'fc1' is a Linear and has no kernels; name a Conv2d"),
+        (lambda m, s: inspection.without(m, "dropout", 0), "'dropout' is a Dropout and has no kernels"),
+        (lambda m, s: inspection.strongest(m, s.images, "fc1", 0), "has no kernels"),
+        (lambda m, s: inspection.strongest(m, s.images, "conv1", 0, 0), "count must be a whole number from 1 to 120"),
+        (lambda m, s: inspection.strongest(convnet.Net(), s.images, "conv1", 0), "conv1 and conv2 of a ConvNet"),
+        (lambda m, s: inspection.moved(s.images, 1.5), "right must be a whole number"),
+        (lambda m, s: inspection.shift_curve(m, data.embedded()), r"one split, such as digits\.test, not Digits"),
+        (lambda m, s: inspection.shift_curve(m, Split(s.images[:0], s.labels[:0])), r"shape \(0, 1, 28, 28\)"),
+    ],
+)
+def test_honest_mistakes_get_one_sentence(model, split, call, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        call(model, split)
+    assert "\n" not in str(caught.value)
