@@ -183,12 +183,12 @@ def check_images(images: torch.Tensor, dimensions: int) -> None:
     if not fits or images.shape[-3:] != (1, 28, 28) or not len(images):
         kind = f"{images.dtype} of shape {tuple(images.shape)}" if torch.is_tensor(images) else type(images).__name__
         wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
-        raise ValueError(f"It takes a float tensor {wanted}, grey levels from 0 to 1, not {kind}.")
+        raise ValueError(f"Give a float tensor {wanted}, grey levels from 0 to 1, not {kind}.")
 
 
 def _check_split(split: Split) -> None:
     if not isinstance(split, Split):
-        raise ValueError(f"It takes one split, such as digits.test, not {type(split).__name__}.")
+        raise ValueError(f"Give one split, such as digits.test, not {type(split).__name__}.")
     check_images(split.images, 4)
 
 

@@ -104,10 +104,15 @@ class Questions {
   }
 
   #send() {
-    Object.assign(this, { due: false, waits: true, at: performance.now(), sent: this.state() });
+    Object.assign(this, { due: false, waits: true, at: performance.now() });
     this.silence ??= setTimeout(this.silent, SILENCE);
-    this.model.set({ strokes: this.sent, asked: this.model.get("asked") + 1 });
+    this.model.set({ strokes: this.state(), asked: this.model.get("asked") + 1 });
     try { this.model.save_changes(); } catch { /* the kernel is gone, which `silent` says */ }
+  }
+
+  // Whether something drawn has no answer yet.
+  get open() {
+    return Boolean(this.due || this.waits);
   }
 
   // Whether the last question has its answer.
@@ -222,16 +227,20 @@ function render({ model, el }) {
     write(hint, example ? "An example: your first stroke wipes it away." : "");
     pad.redraw();
   };
-  const change = (strokes) => { hand.stop(); put(strokes); questions.ask(0); };
+  const ask = (pause) => {
+    questions.ask(pause);
+    bars.element.setAttribute("aria-busy", questions.open);
+  };
+  const change = (strokes) => { hand.stop(); put(strokes); ask(0); };
   const hand = new Hand(pad, {
     begin: (point) => {
       if (example) put([]);
       says.setAttribute("aria-live", "off"); // else every change on the way would be read out
       pad.start(point);
-      questions.ask();
+      ask();
     },
-    moved: () => questions.ask(),
-    lifted: () => { says.setAttribute("aria-live", "polite"); questions.ask(0); },
+    moved: () => ask(),
+    lifted: () => { says.setAttribute("aria-live", "polite"); ask(0); },
     undo: () => change(pad.strokes.slice(0, -1)),
     tell: (words) => write(place, words),
   });
@@ -248,15 +257,16 @@ function render({ model, el }) {
       node("div", {}, node("h4", {}, "The network sees"), seen), node("div", {}, node("h4", {}, "Its probabilities"), bars.element), maps), near, nearest.element)));
 
   function draw() {
-    const [strokes, pen, answer, ...results] = ["strokes", "pen", "answer", "picture", "probabilities", "maps", "nearest"].map((name) => model.get(name));
+    const [strokes, given, pen, answer, ...results] = ["strokes", "given", "pen", "answer", "picture", "probabilities", "maps", "nearest"].map((name) => model.get(name));
     if (questions.heard()) quiet = false;
     if (pen !== pad.pen) { pad.pen = pen; pad.redraw(); }
-    if (strokes !== told && !same(strokes, questions.sent)) { // from Python, or from another view; not an echo of our own
-      questions.sent = strokes;
+    if (given !== told) { // else they are our own, which the kernel sends back
+      hand.stop();
       put(strokes);
-      hand.stop(); // there may be no stroke left to go on with
+      if (told !== undefined) ask(0); // what was under way to the kernel may have overtaken them there
+      told = given;
     }
-    told = strokes;
+    bars.element.setAttribute("aria-busy", questions.open);
     write(says, quiet ? NO_KERNEL : answer);
     if (results.some((result, i) => result !== shown[i])) show(...results);
     shown = results;
@@ -275,7 +285,7 @@ function render({ model, el }) {
     nearest.draw(labels.map((label, i) => `${label} (${distances[i].toFixed(1)})`), 28, 28, bytesOf(pixels), GREYS);
   }
 
-  const end = live(model, el, ["strokes", "pen", "answered", "answer", "picture", "probabilities", "maps", "nearest"], draw, () => pad.measure());
+  const end = live(model, el, ["given", "pen", "answered", "answer", "picture", "probabilities", "maps", "nearest"], draw, () => pad.measure());
   return () => { questions.end(); end(); };
 }
 

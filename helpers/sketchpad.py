@@ -101,6 +101,7 @@ class SketchpadView(anywidget.AnyWidget):
     _esm = script("heat", "sketchpad")
     _css = STYLE
     strokes = List().tag(sync=True)
+    given = Int(0).tag(sync=True)  # how often Python has set the strokes; all other changes are the browser's own
     example = List().tag(sync=True)
     pen = Float(0.08).tag(sync=True)
     centred = Bool(True).tag(sync=True)
@@ -232,8 +233,9 @@ class Sketchpad(Bench):
 
     @strokes.setter
     def strokes(self, given: Sequence) -> None:
-        with self._lock:
-            self._view.strokes = _strokes(given)
+        strokes = _strokes(given)
+        with self._lock, self._view.hold_sync():
+            self._view.strokes, self._view.given = strokes, self._view.given + 1
             self._reply()
 
     @property

@@ -36,15 +36,13 @@ def page(opened):
 
 def settled(page, start):
     page.wait_for_function(
-        "(start) => document.querySelector('.bench-status').textContent.startsWith(start)", arg=start, timeout=10_000
+        "(start) => document.querySelector('.bench-status').textContent.startsWith(start)", arg=start, timeout=20_000
     )
 
 
 def answered(page):
     """Wait until what is shown is the answer to what is drawn."""
-    page.wait_for_timeout(100)
-    page.wait_for_function("!document.querySelector('.bench-status').textContent.startsWith('The pad is empty')")
-    page.wait_for_timeout(250)
+    page.wait_for_selector(".sketch-bars[aria-busy=false]")
 
 
 def draw(page, strokes):
