@@ -102,6 +102,15 @@ def _three_numbers(answer: object) -> list[Real]:
     return [_number(f"number {place}", given) for place, given in enumerate(answer, 1)]
 
 
+def _chosen(what: str, answer: object, most: int, like: str) -> set[int]:
+    """Return a set of whole numbers from 1 to `most`, or expect one."""
+    chosen = _plain(answer)
+    expect(isinstance(chosen, set | frozenset | list), f"give a set of {what} numbers, like {like}.")
+    whole = all(isinstance(one, Integral) and not isinstance(one, bool) and 1 <= one <= most for one in chosen)
+    expect(whole, f"give {what} numbers, whole ones from 1 to {most}.")
+    return set(chosen)
+
+
 def _settings(answer: object, names: set[str]) -> None:
     listed = ", ".join(sorted(names))
     expect(isinstance(answer, dict), f"give a dict such as dict({min(names)}=1); the names are {listed}.")
@@ -790,12 +799,9 @@ FAULTS = [
 @exercise("nine faults, and the program still runs.")
 def nine_faults(answer: set) -> None:
     """Check the lines of the nine faults in the old program of notebook 05."""
-    lines = _plain(answer)
-    expect(isinstance(lines, set | frozenset | list), "give a set of line numbers, like {1, 2, 3}.")
-    whole = all(isinstance(line, Integral) and not isinstance(line, bool) and 1 <= line <= 34 for line in lines)
-    expect(whole, "give line numbers, whole ones from 1 to 34.")
-    found = [bool(accepted & set(lines)) for accepted, _ in FAULTS]
-    innocent = sorted(set(lines) - set.union(*(accepted for accepted, _ in FAULTS)))
+    lines = _chosen("line", answer, 34, "{1, 2, 3}")
+    found = [bool(accepted & lines) for accepted, _ in FAULTS]
+    innocent = sorted(lines - set.union(*(accepted for accepted, _ in FAULTS)))
     listed = f"{sum(found)} of nine found"
     expect(not innocent, f"{listed}; line {innocent and innocent[0]} is not one of them.")
     hint = next((hint for seen, (_, hint) in zip(found, FAULTS, strict=True) if not seen), "")
@@ -1079,11 +1085,8 @@ CLAIMS = {
 @exercise("a figure shows what it measures, and no more.")
 def supported(answer: set) -> None:
     """Check which of the eight statements of notebook 06 a figure supports."""
-    chosen = _plain(answer)
-    expect(isinstance(chosen, set | frozenset | list), "give a set of statement numbers, like {1, 2}.")
-    whole = all(isinstance(one, Integral) and not isinstance(one, bool) and 1 <= one <= 8 for one in chosen)
-    expect(whole, "give statement numbers, whole ones from 1 to 8.")
-    wrong, found = sorted(set(chosen) & set(CLAIMS)), len(set(chosen) - set(CLAIMS))
+    chosen = _chosen("statement", answer, 8, "{1, 2}")
+    wrong, found = sorted(chosen & set(CLAIMS)), len(chosen - set(CLAIMS))
     listed = f"{found} of four found"
     expect(not wrong, f"{listed}; statement {wrong and wrong[0]}: {wrong and CLAIMS[wrong[0]]}")
     expect(found == 4, f"{listed}; for which other statement does the figure show just what is said?")

@@ -4,6 +4,7 @@ Sliders, view and picture are tied together in the browser (`jslink`), so they a
 answering in an exported page without a kernel. Python holds the truth: `bench.output` is what torch computes.
 """
 
+import base64
 import reprlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +41,11 @@ TIPS = {
 def script(*names: str) -> str:
     """Return what the browser runs for one bench: the tables of numbers, then what else is named, the bench last."""
     return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("grid", *names))
+
+
+def as_text(data: bytes) -> str:
+    """Return bytes for the browser as base64, which survives in exported pages."""
+    return base64.b64encode(data).decode()
 
 
 class SlidingWindowView(anywidget.AnyWidget):

@@ -6,10 +6,9 @@ function render({ model, el }) {
   const rows = [];
   el.append(says, shelf);
 
-  function row(i) {
+  function row() {
     const title = node("h4"), strip = new Strip();
-    rows[i] ??= { title, strip, element: shelf.appendChild(node("div", {}, title, strip.element)) };
-    return rows[i];
+    return { title, strip, element: shelf.appendChild(node("div", {}, title, strip.element)) };
   }
 
   function draw() {
@@ -18,7 +17,7 @@ function render({ model, el }) {
     const page = pages[first * across + within("second", across - 1)], colours = theme.palette();
     write(says, page.says);
     page.strips.forEach(({ title, names, size: [height, width], start, signed, side }, i) => {
-      const { title: heading, strip } = row(i);
+      const { title: heading, strip } = rows[i] ??= row();
       write(heading, title);
       heading.hidden = !title;
       strip.draw(names, height, width, bytes.subarray(start), signed ? colours : GREYS, side);

@@ -3,7 +3,6 @@
 All pages are in the browser, so the sliders answer within a frame, with or without a kernel.
 """
 
-import base64
 import reprlib
 from collections.abc import Sequence
 from math import floor, isqrt
@@ -16,7 +15,7 @@ from traitlets import Int, List, Unicode
 
 from helpers import figures, inspection
 from helpers.arithmetic import check_whole
-from helpers.explorer import STYLE, Bench, controls, player, script, slider
+from helpers.explorer import STYLE, Bench, as_text, controls, player, script, slider
 
 MOST_IMAGES, MOST_MOMENTS = 30, 200
 FULL, ZERO = 126, 128  # of the bytes for signed numbers; byte 0 has no colour
@@ -69,8 +68,8 @@ class _Pixels:
         }
 
     def text(self) -> str:
-        """Return all bytes as base64, which survives in exported pages."""
-        return base64.b64encode(b"".join(self._parts)).decode()
+        """Return all bytes for the browser."""
+        return as_text(b"".join(self._parts))
 
 
 def _place(name: str, trait: str) -> property:

@@ -4,7 +4,6 @@ The browser owns the drawing and never waits; Python answers with what the netwo
 [x, y] points from 0 to 1, in shares of the pad's side, x to the right and y down; so is the width of the pen.
 """
 
-import base64
 import math
 import reprlib
 import threading
@@ -21,7 +20,7 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode
 
 from helpers import arithmetic, figures
 from helpers.data import Digits, Split
-from helpers.explorer import STYLE, Bench, controls, label, script, shared
+from helpers.explorer import STYLE, Bench, as_text, controls, label, script, shared
 from helpers.inspection import copied
 from helpers.training import logits
 
@@ -318,6 +317,6 @@ def _likely(digit: int, probability: float) -> str:
 
 
 def _base64(levels: Tensor) -> str:
-    """Return one byte for each number, 255 for the largest or for 1, as base64, which survives in exported pages."""
+    """Return one byte for each number, 255 for the largest or for 1, for the browser."""
     largest = levels.max().clamp(min=1e-9) if levels.ndim == 3 else torch.tensor(1.0)
-    return base64.b64encode((255 * levels / largest).round().byte().numpy().tobytes()).decode()
+    return as_text((255 * levels / largest).round().byte().numpy().tobytes())

@@ -3,7 +3,6 @@
 The gradients are those of one real pass, caught with hooks; the browser only draws them, with or without a kernel.
 """
 
-import base64
 from math import ceil, sqrt
 
 import anywidget
@@ -14,7 +13,7 @@ from traitlets import Int, List, Unicode
 
 from helpers import autograd, figures
 from helpers.arithmetic import check_whole
-from helpers.explorer import STYLE, Bench, controls, player, script, shared, slider
+from helpers.explorer import STYLE, Bench, as_text, controls, player, script, shared, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
@@ -193,8 +192,8 @@ class _Album:
         return [list(size) for size, _ in self._boards]
 
     def text(self) -> str:
-        """Return all bytes as base64, which survives in exported pages."""
-        return base64.b64encode(b"".join(numbers for _, numbers in self._boards)).decode()
+        """Return all bytes for the browser."""
+        return as_text(b"".join(numbers for _, numbers in self._boards))
 
     def piece(self, name: str, gradient: torch.Tensor | None) -> dict:
         """Return what is said of a gradient, and the number of its picture, or −1 where it has none."""
