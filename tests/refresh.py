@@ -12,6 +12,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from helpers.handout import slide_types
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -40,9 +42,10 @@ def in_form(notebook: NotebookNode, path: Path) -> str:
     link = nbformat.v4.new_markdown_cell(navigation(path), metadata={"tags": [NAVIGATION]})
     notebook.cells = [link, *cells, nbformat.from_dict(link)]
     count = 0
-    for number, cell in enumerate(notebook.cells):
+    for number, (cell, where) in enumerate(zip(notebook.cells, slide_types(notebook), strict=True)):
         cell.id = f"cell-{number:03}"
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "slideshow") and value}
+        tags = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
+        cell.metadata = nbformat.from_dict({"slideshow": {"slide_type": where}} | tags)
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
