@@ -9,7 +9,7 @@ import copy
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 
 import torch
@@ -21,9 +21,9 @@ from helpers.arithmetic import output_size, pooled_size
 from helpers.convnet import ConvNet, Net
 from helpers.tracer import Trace, times, trace
 
+YOURS = "your answer"
 DIFFERENT = "{lead} is {given}{at}, and should be {right}."
-MISSING = "is None; is a return missing?"
-NOTHING = "… Nothing to check yet: put your answer in place of None and run the cell again."
+Pairs = Sequence[tuple[object, str]]  # what known mistakes give, each with its hint
 
 
 class NotYet(Exception):
@@ -39,14 +39,26 @@ def expect(condition: bool, hint: str) -> None:
 def exercise(praise: str, of: str = "", errors: dict[type, str] | None = None) -> Callable:
     """Turn a function that expects things of an answer into a checker that prints a verdict.
 
-    Where the answer is a function, `of` names its arguments. `errors` says what an error usually comes from.
+    Where the answer is a function, `of` names its arguments, and `errors` says what an error usually comes from.
     """
 
     def decorate(examine: Callable) -> Callable:
         @functools.wraps(examine)
         def check(answer: object = None) -> None:
-            nothing = answer is None or answer is ...
-            print(NOTHING if nothing else _verdict(examine, answer, of, errors or {}) or f"✓ Right: {praise}")
+            if answer is None or answer is ...:
+                print("… Nothing to check yet: put your answer in place of None and run the cell again.")
+                return
+            try:
+                # Whatever the student's code does to the seed, and to whether gradients are on, ends here.
+                with torch.random.fork_rng([]), torch.enable_grad():
+                    torch.manual_seed(0)
+                    examine(_Function(answer, of) if of else answer)
+                print(f"✓ Right: {praise}")
+            except NotYet as hint:
+                print(f"✗ Not yet: {hint}")
+            except Exception as error:  # whatever the student's own code does must not end in a traceback from here
+                why = (errors or {}).get(type(error), "")
+                print(f"✗ Not yet: your answer stopped with {type(error).__name__}: {_first_line(error)}{why}")
 
         del check.__wrapped__  # or Jupyter shows the signature of what is wrapped
         return check
@@ -54,19 +66,8 @@ def exercise(praise: str, of: str = "", errors: dict[type, str] | None = None) -
     return decorate
 
 
-def _verdict(examine: Callable, answer: object, of: str, errors: dict[type, str]) -> str:
-    """Return what is wrong with an answer, if anything is."""
-    try:
-        # Whatever the student's code does to the seed, and to whether gradients are on, ends here.
-        with torch.random.fork_rng([]), torch.enable_grad():
-            torch.manual_seed(0)
-            examine(_Function(answer, of) if of else answer)
-    except NotYet as hint:
-        return f"✗ Not yet: {hint}"
-    except Exception as error:  # whatever the student's own code does must not end in a traceback from here
-        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        return f"✗ Not yet: your answer stopped with {said}{errors.get(type(error), '')}"
-    return ""
+def _first_line(value: object) -> str:
+    return str(value).partition("\n")[0]
 
 
 class _Function:
@@ -79,64 +80,52 @@ class _Function:
     def __call__(self, *given: object) -> object:
         return self.function(*given)
 
-    def gives(self, right: object, case: Sequence, mistakes: Sequence = (), otherwise: str = DIFFERENT) -> None:
+    def gives(self, right: object, case: Sequence, mistakes: Pairs = (), otherwise: str = DIFFERENT) -> None:
         """Expect the numbers of `right` for the arguments in `case`; the function gets copies, which it may change."""
         said = ", ".join(f"{name} {_said(value)}" for name, value in zip(self.names, case, strict=True))
         _same(self(*copy.deepcopy(case)), right, mistakes, otherwise, f"for {said} the result")
 
-    def agrees(self, right: Callable, cases: Iterable[Sequence], otherwise: str = DIFFERENT) -> None:
+    def agrees(self, right: Callable, cases: Sequence, otherwise: str = DIFFERENT) -> None:
         """Expect what another function gives, in each of the cases."""
         for case in cases:
             self.gives(right(*case), case, (), otherwise)
 
 
-def _same(
-    given: object, right: object, mistakes: Iterable = (), otherwise: str = DIFFERENT, lead: str = "your answer"
-) -> None:
+def _said(value: object) -> str:
+    if isinstance(value, torch.Tensor) and value.numel() > 8:
+        return f"of shape {times(value.shape)}"
+    return f"({type(value).__name__})" if isinstance(value, nn.Module) else str(_plain(value))
+
+
+def _same(given: object, right: object, mistakes: Pairs = (), otherwise: str = DIFFERENT, lead: str = YOURS) -> None:
     """Expect the numbers of `right`, or say the hint of the mistake that gives such numbers, or else `otherwise`."""
-    right = _numbers(right)
-    numbers = _numbers(given, right.shape, lead)
-    if _close(numbers, right).all():
-        return
-    for wrong, hint in mistakes:
-        expect(not _close(numbers, _numbers(wrong)).all(), hint)
-    place = (~_close(_table(numbers, right.shape, lead), right)).nonzero()[0].tolist()
-    one, other = (_said(table[tuple(place)]) for table in (numbers, right))
-    raise NotYet(otherwise.format(lead=lead, given=one, at=f" at {place}" if place else "", right=other))
+    right = torch.as_tensor(right).detach().double()
+    harmful = [pair for pair in mistakes if not _close(right, pair[0])]
+    given = _table(given, right.shape, lead, harmful)
+    for place in (~torch.isclose(given, right, rtol=1e-5, atol=1e-5)).nonzero().tolist():
+        at = f" at {place}" if place else ""
+        one, other = (f"{table[tuple(place)]:.6g}" for table in (given, right))
+        raise NotYet(otherwise.format(lead=lead, given=one, at=at, right=other))
 
 
-def _close(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    if one.shape != other.shape:
-        return torch.tensor(False)
-    return torch.isclose(one, other, rtol=1e-5, atol=1e-5, equal_nan=True)
-
-
-def _numbers(given: object, shape: Sequence[int] = (), lead: str = "") -> torch.Tensor:
-    """Return numbers of any shape as float64, or expect such of this shape."""
-    expect(given is not None, f"{lead} {MISSING}")
+def _table(given: object, shape: Sequence[int], lead: str = YOURS, mistakes: Pairs = ()) -> torch.Tensor:
+    """Return numbers of this shape as float64, or expect them."""
+    words = "one number", "{} numbers, (…, …)", "{} rows of {} numbers, [[…], […]]"
+    wanted = words[len(shape)].format(*shape) if len(shape) < 3 else f"numbers of shape {tuple(shape)}"
+    expect(given is not None, f"{lead} is None; is a return missing?")
     try:
-        return torch.as_tensor(_plain(given), dtype=torch.float64)
+        numbers = torch.as_tensor(_plain(given), dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise NotYet(f"{lead} is {_said(given)}; give {_wanted(shape)}, without quotes.") from None
-
-
-def _table(given: object, shape: Sequence[int], lead: str = "your answer") -> torch.Tensor:
-    """Return numbers of this shape, or expect them."""
-    numbers = _numbers(given, shape, lead)
-    expect(numbers.shape == tuple(shape), f"{lead} has the shape {tuple(numbers.shape)}; give {_wanted(shape)}.")
+        raise NotYet(f"{lead} is {_first_line(repr(given))}; give {wanted}, without quotes.") from None
+    for wrong, hint in mistakes:
+        expect(not _close(numbers, wrong), hint)
+    expect(numbers.shape == tuple(shape), f"{lead} has the shape {tuple(numbers.shape)}; give {wanted}.")
     return numbers
 
 
-def _wanted(shape: Sequence[int]) -> str:
-    words = "one number", "{} numbers, (…, …)", "{} rows of {} numbers, [[…], […]]"
-    return words[len(shape)].format(*shape) if len(shape) < len(words) else f"numbers of shape {tuple(shape)}"
-
-
-def _said(value: object) -> str:
-    if isinstance(value, torch.Tensor):
-        many = value.ndim > 1 or value.numel() > 8
-        return f"of shape {times(value.shape)}" if many else str(value.tolist()) if value.ndim else f"{value:.6g}"
-    return f"({type(value).__name__})" if isinstance(value, nn.Module) else repr(value).partition("\n")[0]
+def _close(one: torch.Tensor, other: object) -> bool:
+    other = torch.as_tensor(other).detach().double()
+    return one.shape == other.shape and torch.allclose(one, other, rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
 def _plain(value: object) -> object:
@@ -146,7 +135,7 @@ def _plain(value: object) -> object:
 
 
 def _kind(given: object, *kinds: type) -> None:
-    expect(given is not None, f"what it returns {MISSING}")
+    expect(given is not None, "it returns None; is a return missing?")
     expect(isinstance(given, kinds), f"it returns a value of type {type(given).__name__}, not a {kinds[0].__name__}.")
 
 
@@ -424,8 +413,7 @@ def _gives_ten_logits(answer: nn.Module) -> Trace:
         out = copy.deepcopy(answer).eval()(torch.rand(64, 1, 28, 28))
     expect(bool((out > 0).any()), "log_softmax is harmless and not needed here: end with the dense layer.")
     expect(
-        bool((out < 0).any()),
-        "its outputs are never negative: leave the softmax to the loss, and end with the dense layer.",
+        bool((out < 0).any()), "its outputs are never negative: leave the softmax to the loss, and end without ReLU."
     )
     return found
 
@@ -505,12 +493,8 @@ def fitting_loss(answer: Callable) -> None:
         warnings.simplefilter("always")
         answer.agrees(lambda prediction, target: F.mse_loss(prediction[:, 0], target), cases, hint)
     expect(not told, "the numbers are right, and torch still warns; are the shapes equal, for a single pair too?")
-    for prediction, target in cases:
-        loss = answer(prediction, target)
-        expect(getattr(loss, "requires_grad", False), "the loss has no graph; compute it from the prediction itself.")
-        right = 2 * (prediction - target[:, None]) / len(target)
-        detached = "the loss is right, and its gradient is not; was the prediction detached?"
-        _same(torch.autograd.grad(loss, prediction)[0], right, (), detached)
+    graph = all(getattr(answer(*case), "requires_grad", False) for case in cases)
+    expect(graph, "the loss has no graph; compute it from the prediction itself, without detach or item.")
 
 
 def _graphs(model: nn.Module) -> list[bool]:
@@ -518,11 +502,6 @@ def _graphs(model: nn.Module) -> list[bool]:
     found = []
     model.register_forward_hook(lambda _model, _given, output: found.append(output.grad_fn is not None))
     return found
-
-
-def _plain_number(given: object) -> None:
-    kind = "a tensor with a graph" if getattr(given, "requires_grad", False) else "a tensor"
-    expect(not isinstance(given, torch.Tensor), f"it returns {kind}; make it a plain number with item().")
 
 
 @exercise("a plain number, and nothing is kept.", of="net, batches, criterion")
@@ -534,7 +513,7 @@ def mean_loss(answer: Callable) -> None:
         graphs = _graphs(net)
         given = answer(net, batches, criterion)
         expect(torch.is_grad_enabled(), "afterwards gradients are off for good; use a with block, which ends.")
-        _plain_number(given)
+        expect(not isinstance(given, torch.Tensor), "it returns a tensor; make it a plain number with item().")
         hint = "{lead} is {given}, and the mean of their losses is {right}."
         _same(given, right, (), hint, f"for {many} batches the result")
         expect(not any(graphs), "the number is right, and the graphs are still made; which block stops that?")
@@ -593,19 +572,13 @@ def five_lines(answer: Callable) -> None:
         expect(not any(isinstance(one, torch.Tensor) for one in given), "the losses are tensors; keep loss.item().")
         expect(len(given) == steps, f"for {steps} steps it returns {len(given)} losses.")
         expect(not torch.equal(mine.weight, net.weight), unmoved)
+        optimizer = torch.optim.SGD(net.parameters(), lr=lr)
         for loss, hint in zip(given, (first, second, *[later] * steps), strict=False):
-            _same(loss, _step(net, x, target, lr), (), hint, "a loss")
-
-
-def _step(net: nn.Linear, x: torch.Tensor, target: torch.Tensor, lr: float) -> float:
-    """Make one step of SGD, and return the loss before it."""
-    net.zero_grad()
-    loss = F.mse_loss(net(x), target)
-    loss.backward()
-    with torch.no_grad():
-        net.weight -= lr * net.weight.grad
-        net.bias -= lr * net.bias.grad
-    return loss.item()
+            right = F.mse_loss(net(x), target)
+            _same(loss, right, (), hint, "a loss")
+            optimizer.zero_grad()
+            right.backward()
+            optimizer.step()
 
 
 # Notebook 05
@@ -645,7 +618,7 @@ def honest_accuracy(answer: Callable) -> None:
         labels[: count // 4] += 1
         right, graphs = 1 - (count // 4) / count, _graphs(model.train(mode))
         given = answer(model, images, labels)
-        _plain_number(given)
+        expect(not isinstance(given, torch.Tensor), "it returns a tensor; make it a plain number with item().")
         _same(given, right, [(100 * right, percent)], hint, "what it returns")
         _keeps(model, mode)
         expect(not any(graphs), "the number is right, and a graph is made; which block stops that?")
@@ -687,20 +660,17 @@ def loader_of(answer: Callable) -> None:
 
 @exercise("and it stays between 0 and 1.", of="right, total")
 def interval(answer: Callable) -> None:
-    """Check a function of right and total that returns the 95 % interval of an accuracy as (low, high)."""
+    """Check a function of right and total: the 95 % interval of an accuracy, (low, high), the usual one or Wilson's."""
     for right, total in ((990, 1000), (9914, 10_000), (20, 20), (1, 200)):
         said = f"for {right} of {total} the pair (low, high)"
         low, high = _table(answer(right, total), (2,), said).tolist()
+        p, share = right / total, 1.96**2 / total
+        margin = 1.96 * math.sqrt(p * (1 - p) / total)
+        middle, wide = (p + share / 2) / (1 + share), math.hypot(margin, share / 2) / (1 + share)
+        usual, wilson = (max(0, p - margin), min(1, p + margin)), (middle - wide, middle + wide)
         expect(low >= 0 and high <= 1, f"{said} is ({low:.4f}, {high:.4f}), beyond 0 or 1.")
-        near = any(math.dist((low, high), pair) < 5e-5 for pair in _intervals(right / total, total))
+        near = any(math.dist((low, high), pair) < 5e-5 for pair in (usual, wilson))
         expect(near, f"{said} is ({low:.4f}, {high:.4f}); is it p ± 1.96·√(p(1 − p)/total)?")
-
-
-def _intervals(p: float, total: int) -> list[tuple[float, float]]:
-    """Return the usual 95 % interval, cut off at 0 and 1, and Wilson's."""
-    margin, share = 1.96 * math.sqrt(p * (1 - p) / total), 1.96**2 / total
-    middle, wide = (p + share / 2) / (1 + share), math.sqrt(margin**2 + share**2 / 4) / (1 + share)
-    return [(max(0, p - margin), min(1, p + margin)), (middle - wide, middle + wide)]
 
 
 @exercise("the best so far, and how long ago that was.", of="accuracies, patience")
@@ -745,11 +715,7 @@ def nine_faults(answer: set) -> None:
 
 
 def _small_convnet() -> ConvNet:
-    """Return a small random ConvNet in which every map has a say."""
-    model = ConvNet((2, 3), dense=8, dropout=0).eval()
-    for weights in model.parameters():
-        nn.init.constant_(weights, 0.3) if weights.ndim == 1 else nn.init.normal_(weights, std=0.2)
-    return model
+    return ConvNet((2, 3), dense=8, dropout=0).eval()
 
 
 def _no_hooks(model: nn.Module, when: str) -> None:
@@ -766,13 +732,14 @@ def _no_hooks(model: nn.Module, when: str) -> None:
 def hooked(answer: Callable) -> None:
     """Check a function of model, names and images that returns {name: output of that layer} and leaves no hook."""
     model, nested = _small_convnet(), nn.Sequential(nn.Sequential(nn.Linear(28, 4), nn.Tanh()), nn.Linear(4, 2))
-    cases = (model, ["conv1", "fc1"], False), (model, ["fc2", "conv2"], True), (nested, ["0.1"], True)
-    for net, names, mode in cases:
-        images = torch.rand(3, 1, 28, 28)
-        truth = _through(net.train(mode), images)
-        _each_layer(answer(net, [*names], images.clone()), names, truth)
+    for net, names in ((model, ["conv1", "fc1"]), (model.train(), ["fc2", "conv2"]), (nested, ["0.1"])):
+        images, mode = torch.rand(3, 1, 28, 28), net.training
+        given = answer(net, [*names], images)
+        _kind(given, dict)
+        expect(set(given) <= set(names), f"asked for {names}, the dict has the names {[*given]}.")
         _no_hooks(net, "afterwards")
         _keeps(net, mode)
+        _each_layer(given, names, _through(net, images))
     with contextlib.suppress(Exception):
         answer(model, ["conv1", "fc1"], torch.rand(2, 1, 32, 32))
     _no_hooks(model, "where the model stops with an error, as for images of another size,")
@@ -789,17 +756,14 @@ def _through(model: nn.Module, images: torch.Tensor) -> dict[str, tuple[torch.Te
     return found
 
 
-def _each_layer(given: object, names: list[str], truth: dict) -> None:
+def _each_layer(given: dict, names: list[str], truth: dict) -> None:
     late = "a hook made in a loop looks up its name only when it runs, after the loop; hand it over as name=name."
-    _kind(given, dict)
-    expect(len(names) == 1 or list(given) != names[-1:], f"asked for {names}, the dict has only the last: {late}")
-    expect(set(given) == set(names), f"asked for {names}, the dict has the names {[*given]}.")
     for name in names:
+        expect(name in given, f"asked for {names}, the dict has the names {[*given]}: {late}")
         enters, leaves = truth[name]
         inside = f"{name} holds what goes into the layer; which argument of the hook comes out of it?"
         mistakes = [
-            (enters, inside),
-            (enters[None], inside),  # as the hook gets it, a tuple
+            *[(enters, inside), (enters[None], inside)],  # the hook gets it in a tuple
             (truth[names[-1]][1], f"{name} holds the output of {names[-1]}: {late}"),
             (truth[""][1], f"{name} holds the output of the whole model; hook the layer itself."),
         ]
@@ -816,7 +780,10 @@ def filled(answer: Callable) -> None:
         logits = functools.partial(_logits_with, model, layer, images)
         mistakes = [
             (model(images), "the logits are unchanged; does the hook return the changed output?"),
-            (logits(one_map, 0.3), "the weights of map k are zero and its bias is still there; the map holds it."),
+            (
+                logits(one_map, model.get_submodule(layer).bias[k].item()),
+                "the weights of map k are zero and its bias is still there; the map holds it.",
+            ),
             (logits(..., value), "all maps are filled; fill only map k."),
             (logits(k, value), "the first axis is the image; which axis counts the maps?"),
         ]
@@ -910,16 +877,14 @@ def calibration_error(answer: Callable) -> None:
     for low, bins, sure in ((0.02, 4, 0), (0.45, 10, 0), (0.3, 5, 9)):
         confidences = torch.cat([low + (0.99 - low) * torch.rand(60), torch.ones(sure)])
         right = torch.rand(60 + sure) < 0.75
-        places = (confidences * bins).long()  # 1.0 gets a bin of its own
-        shares, alone = _gaps(confidences, right, places)
-        share, gap = _gaps(confidences, right, places.clamp(max=bins - 1))
-        apart = shares * alone.abs()
+        own, places = (confidences * bins).long(), (confidences * bins).long().clamp(max=bins - 1)
+        (shares, alone), (share, gap) = (_gaps(confidences, right, inside) for inside in (own, places))
+        weight = "every bin counts the same; weight it by its share of the images."
+        signed = "gaps of both signs cancel; take the absolute value in each bin, before the sum."
         mistakes = [
-            *[(apart.sum(), LAST), (apart[places.unique() < bins].sum(), LAST), (math.nan, EMPTY)],
-            (gap.abs().mean(), "every bin counts the same; weight it by its share of the images."),
-            (gap.abs().sum() / bins, "every bin counts the same; weight it by its share of the images."),
-            ((share @ gap).abs(), "gaps of both signs cancel; take the absolute value in each bin, before the sum."),
-            (share @ gap, "gaps of both signs cancel; take the absolute value in each bin, before the sum."),
+            *[(shares @ alone.abs(), LAST), ((shares * alone.abs())[own.unique() < bins].sum(), LAST)],
+            *[(gap.abs().mean(), weight), (gap.abs().sum() / bins, weight)],
+            *[(share @ gap, signed), ((share @ gap).abs(), signed), (math.nan, EMPTY)],
             (share @ gap**2, "the gaps are squared; take their absolute values."),
             (100 * share @ gap.abs(), "those are percent; give a share, from 0 to 1."),
         ]
@@ -936,16 +901,14 @@ def _gaps(confidences: torch.Tensor, right: torch.Tensor, places: torch.Tensor) 
 def nearest(answer: Callable) -> None:
     """Check a function of image, images, labels and k that returns the commonest label of the k nearest images."""
     for k, near in ((3, [4, 7, 7, 5, 5, 5]), (6, [1, 6, 6, 8, 8, 8, 1, 1]), (1, [5, 6, 6])):
-        image, many = 0.3 * torch.rand(1, 28, 28) * (torch.rand(1, 28, 28) < 0.5), len(near)
+        image, many = torch.rand(1, 28, 28), len(near)
         steps = 0.01 * torch.arange(many, 0, -1).view(-1, 1, 1, 1)  # the nearest comes last
-        far, bright = (image == 0).float().expand(9, 1, 28, 28), 3 * image.expand(6, 1, 28, 28)
-        images = torch.cat([far, bright, image + steps * torch.rand(many, 1, 28, 28)])
-        labels, right = torch.tensor([3] * 9 + [2] * 6 + near[::-1]), max(near[:k], key=near[:k].count)
+        images = torch.cat([1 - image.round().expand(9, 1, 28, 28), image + steps * torch.rand(many, 1, 28, 28)])
+        labels, right = torch.tensor([3] * 9 + near[::-1]), max(near[:k], key=near[:k].count)
         mistakes = [
             (3, "those are the farthest; take the smallest distances."),
-            (2, "a bright image has a large product with any other; measure the distance instead."),
             (near[0], f"with k {k} that is the label of the very nearest; let all k vote."),
-            *[(place, "that is the place of an image; give its label.") for place in range(15, len(images))],
+            *[(place, "that is the place of an image; give its label.") for place in range(9, len(images))],
         ]
         answer.gives(right, (image, images, labels, k), mistakes, "{lead} is another; do exactly the k nearest vote?")
 
