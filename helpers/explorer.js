@@ -29,8 +29,8 @@ function read(model) {
   for (const name of model.get("names")) settings[name] = model.get(name);
   const { input_size: n, kernel_size: k, stride: s, padding: p, mode } = settings;
   const pictures = model.get("input_presets"), kernels = model.get("kernel_presets");
-  const input = crop(pictures[model.get("input_index")] ?? model.get("pixels"), n);
-  const kernel = kernels[model.get("kernel_index")]?.[k - 1] ?? crop(model.get("weights"), k);
+  const input = crop(pictures[model.get("input_index")] ?? model.get("input_own"), n);
+  const kernel = kernels[model.get("kernel_index")]?.[k - 1] ?? crop(model.get("kernel_own"), k);
   const out = fits(settings) ? outputSize(settings) : 0;
   const starts = Array.from({ length: out }, (_, i) => i * s);
   const side = Math.max(n + 2 * p, s * (out - 1) + span(settings));
@@ -217,8 +217,8 @@ function render({ model, el }) {
   let state = read(model), sharing;
   const pooling = state.settings.mode !== "convolution", { line, code, note } = codeLine();
   const edits = [
-    editor(model, "input", "pixels", () => state.input, () => state.settings.padding, note),
-    editor(model, "kernel", "weights", () => state.kernel, () => 0, note),
+    editor(model, "input", "input_own", () => state.input, () => state.settings.padding, note),
+    editor(model, "kernel", "kernel_own", () => state.kernel, () => 0, note),
   ];
   const boards = makeBoards(pooling, ...edits, (row, column) => {
     model.set("step", row * state.out + column);
@@ -241,7 +241,7 @@ function render({ model, el }) {
     drawLines(lines, state, seen);
     write(note, "");
   };
-  const names = [...model.get("names"), "mode_index", "step", "pixels", "weights", "input_index", "kernel_index"];
+  const names = [...model.get("names"), "mode_index", "step", "input_own", "kernel_own", "input_index", "kernel_index"];
   const end = live(model, el, names, draw, (between) => {
     large.forEach((board) => board.fit(between(220, pooling ? 0.245 : 0.31, 340)));
     small.forEach((board) => board.fit(between(150, pooling ? 0.16 : 0.2, 200)));
