@@ -12,7 +12,7 @@ from strokes import DIGITS, MEANS, OTHER_STYLES, SPREADS, arc, placed
 from torch import nn
 
 from helpers import convnet, data, inspection
-from helpers.sketchpad import EXAMPLE, Sketchpad, mnist_form, raw_form
+from helpers.sketchpad import EXAMPLE, LIMIT, Sketchpad, mnist_form, raw_form
 from helpers.training import logits
 
 PLACES = [(1.0, 0.0, 0.0), (0.6, 0.2, 0.3), (0.5, 0.0, 0.5), (0.3, 0.05, 0.05), (0.3, 0.65, 0.1)]
@@ -52,6 +52,14 @@ def test_mnists_own_range_is_the_one_that_is_tested_with(digits):
     flat, ends = digits.test.images.flatten(1), torch.tensor([0.01, 0.99])
     assert torch.allclose(flat.mean(1).quantile(ends), torch.tensor(MEANS), atol=1e-4)
     assert torch.allclose(flat.std(1).quantile(ends), torch.tensor(SPREADS), atol=1e-4)
+
+
+def test_99_of_100_digits_are_within_the_limit(pad, digits):
+    if digits.source != "MNIST":
+        pytest.skip("needs MNIST")
+    images, labels = (part[:1000] for part in digits.validation)
+    near = [pad._digits.apart(image[0], label) <= LIMIT for image, label in zip(images, labels.tolist(), strict=True)]
+    assert sum(near) == pytest.approx(990, abs=10)
 
 
 @settings(max_examples=60, deadline=None)
@@ -229,9 +237,7 @@ def test_python_and_the_browser_may_draw_at_once(pad):
     thread.join()
 
 
-def test_what_the_browser_sends_is_bounded_and_always_answered(pad):
-    pad._view.strokes = [[[-3, 0.5], [7, 0.5]]]
-    assert pad.strokes == [[[0.0, 0.5], [1.0, 0.5]]]
+def test_what_the_browser_sends_is_always_answered(pad):
     pad._view.strokes = [["nonsense"]]
     pad._view.asked += 1
     assert pad._view.answered == pad._view.asked and pad._view.answer.startswith("The network could not answer: ")
