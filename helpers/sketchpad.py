@@ -147,12 +147,12 @@ class _Neighbours:
 
     def __init__(self, digits: Digits) -> None:
         images, self.labels = (part[:COMPARED] for part in digits.train)
-        self.pixels, self.coarse = images.flatten(1), _coarse(images)
-        self.norms = self.pixels.square().sum(dim=1)
+        self.pixels, self.coarse = images[:, 0], _coarse(images)
+        self.norms = self.pixels.square().sum(dim=(1, 2))
 
     def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the Euclidean distances to the nearest training digits and their places, the nearest first."""
-        squares = self.norms - 2 * (self.pixels @ image.flatten()) + image.square().sum()
+        squares = self.norms - 2 * (self.pixels.flatten(1) @ image.flatten()) + image.square().sum()
         distances, places = squares.topk(min(NEAREST, len(squares)), largest=False)
         return distances.clamp(min=0).sqrt(), places
 
@@ -178,12 +178,12 @@ class Sketchpad(Bench):
     centred = shared("centred", partial(check_switch, "centred"), TIPS["centred"])
 
     def __init__(self, model: nn.Module, digits: Digits, strokes: Sequence | None = None) -> None:
-        self._network, self._digits = _Network(model), _Neighbours(digits)
+        self._network, self._digits, self._source = _Network(model), _Neighbours(digits), digits.source
         self._lock = threading.RLock()  # the browser's messages come in a thread of their own
         # `given` counts how often Python has set the strokes; all other changes are the browser's own.
         state = {"strokes": [], "given": 0, "example": EXAMPLE, "pen": 0.08, "centred": True, "asked": 0, "answered": 0}
-        state |= {"answer": "", "probabilities": [], "picture": "", "maps": [], "nearest": {}}
-        self._view = SketchpadView(**state, source=digits.source, compared=len(self._digits.labels))
+        state |= {"answer": "", "probabilities": [], "picture": "", "maps": [], "nearest": []}
+        self._view = SketchpadView(**state)
         low, high, step = PENS
         box = label("centred", TIPS["centred"]) | {"description": "centred as in MNIST"}
         slider = widgets.FloatSlider(self.pen, min=low, max=high, step=step, **label("pen", TIPS["pen"]))
@@ -252,17 +252,16 @@ class Sketchpad(Bench):
     def _shown(self) -> dict[str, object]:
         """Return what the view shows, by trait."""
         image, probabilities, maps = self._seen()
-        distances, places = (part if image.any() else part[:0] for part in self._digits.nearest(image))
+        distances, places = (part.tolist() for part in self._digits.nearest(image))
+        labels = self._digits.labels[places].tolist()
+        names = [f"{digit} ({distance:.1f})" for digit, distance in zip(labels, distances, strict=True)]
+        title = f"Nearest of {len(self._digits.labels):,} training digits ({self._source}), with their distance"
         return {
             "picture": _base64(image),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
-            "maps": [{"name": name, "shape": list(of.shape), "pixels": _base64(of)} for name, of in maps.items()],
-            "nearest": {
-                "labels": self._digits.labels[places].tolist(),
-                "distances": [round(distance, 2) for distance in distances.tolist()],
-                "pixels": _base64(self._digits.pixels[places]),
-            },
+            "maps": [_strip(f"{name} after ReLU: {len(of)} maps of {{}}×{{}}", of) for name, of in maps.items()],
+            "nearest": [_strip(title, self._digits.pixels[places], names)] * bool(image.any()),
         }
 
     def _told(self) -> dict[str, object]:
@@ -278,6 +277,17 @@ class Sketchpad(Bench):
 
 def _likely(digit: int, probability: float) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit} ({'over 99' if probability > 0.995 else round(100 * probability)} %)"
+
+
+def _strip(title: str, pictures: Tensor, names: list[str] | None = None) -> dict[str, object]:
+    """Return pictures N×H×W, their names and their title for the browser."""
+    count, *size = pictures.shape
+    return {
+        "title": title.format(*size),
+        "names": names or [f"map {number}" for number in range(count)],
+        "size": size,
+        "pixels": _base64(pictures),
+    }
 
 
 def _base64(levels: Tensor) -> str:

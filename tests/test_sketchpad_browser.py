@@ -81,9 +81,7 @@ def test_what_stands_on_the_page_is_what_the_kernel_says(page):
     )
     assert str(grey) == in_kernel(page, "(255 * pad.image).round().int().flatten().tolist()")
     labels = page.locator(".strip").last.locator("span").all_inner_texts()
-    assert [text.partition(" ")[0] for text in labels if text] == in_kernel(
-        page, "*pad._view.nearest['labels']"
-    ).split()
+    assert " ".join(labels) == in_kernel(page, "*pad._view.nearest[0]['names']")
     assert [text.partition(":")[0] for text in page.locator(".sketch-maps h4").all_inner_texts()] == [
         "conv1 after ReLU",
         "conv2 after ReLU",
