@@ -23,12 +23,17 @@ SOURCES = {
 }
 
 
-@pytest.fixture
-def opened(browser, address, request):
-    page = lab.open_source(browser, address, SOURCES[request.param])
-    lab.run_all(page)
+@pytest.fixture(scope="module")
+def notebook(browser, address):
+    page = lab.open_source(browser, address, "")
     yield page
     lab.close(page)
+
+
+@pytest.fixture
+def opened(notebook, request):
+    lab.show(notebook, SOURCES[request.param])
+    return notebook
 
 
 def opens(name):
@@ -261,13 +266,12 @@ def test_the_stepper_goes_on_without_a_kernel(opened):
     assert said(opened, "status") == "Step 1 of 25: AddmmBackward0 fc3 · 1×10."
 
 
-@pytest.mark.parametrize("width", [500, 900])
-@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper", "training", "film", "walk"])
-def test_nothing_is_wider_than_its_place(browser, address, name, width):
-    page = lab.open_source(browser, address, SOURCES[name], (width, 900))
-    lab.run_all(page)
-    assert lab.cut_off(page) == []
-    lab.close(page)
+@pytest.mark.parametrize("opened", [*SOURCES], indirect=True)
+def test_nothing_is_wider_than_its_place(opened):
+    for width in (500, 900, 1400):
+        opened.set_viewport_size({"width": width, "height": 900})
+        opened.wait_for_timeout(150)
+        assert lab.cut_off(opened) == []
 
 
 @opens("training")
