@@ -96,10 +96,10 @@ def run_all(page: Page) -> None:
     page.wait_for_timeout(500)
 
 
-def show(page: Page, source: str) -> None:
+def show(page: Page, source: str, to_the_end: bool = True) -> None:
     """Put one cell with this code in place of all cells, run it in the kernel as it is, and wait for its bench."""
     page.evaluate(
-        """async (source) => {
+        """async ([source, toTheEnd]) => {
              const { content, sessionContext } = jupyterapp.shell.currentWidget;
              if (!sessionContext.session?.kernel) await sessionContext.changeKernel({ name: "python3" });
              document.activeElement.blur();
@@ -107,9 +107,10 @@ def show(page: Page, source: str) -> None:
              content.activeCellIndex = 0;
              content.activeCell.model.sharedModel.setSource(source);
              content.activeCell.model.clearExecution();
-             await jupyterapp.commands.execute("notebook:run-cell");
+             const ended = jupyterapp.commands.execute("notebook:run-cell");
+             if (toTheEnd) await ended;
            }""",
-        source,
+        [source, to_the_end],
     )
     page.wait_for_selector(".bench > *")
     page.wait_for_timeout(150)  # until the sliders have heard what their limits are
