@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from test_explorer import ALL, POOLING_RANGES, POOLINGS, REACHABLE, SIZES, fits, pooled, put
 
 from helpers import arithmetic, convnet, data
+from helpers.dropout import DropoutBench
 from helpers.explorer import HERE, INPUTS, RANGES, STYLE, ConvolutionBench, PoolingBench
 from helpers.gallery import KernelFilm, LayerWalk
+from helpers.sketchpad import Sketchpad
 
 pytestmark = pytest.mark.browser
 
@@ -393,6 +395,52 @@ def test_no_number_is_wider_than_its_cell(page, width):
                }).map((cell) => cell.textContent)"""
         )
         assert wide == []
+
+
+# The texts in sight whose contrast with what they stand on is low, as WCAG 2 reckons it, and the ratio.
+FAINT = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (...colours) => {
+    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+    const [red, green, blue] = [...pen.getImageData(0, 0, 1, 1).data].map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const paperOf = (part) => {
+    while (getComputedStyle(part).backgroundColor === "rgba(0, 0, 0, 0)") part = part.parentElement;
+    return getComputedStyle(part).backgroundColor;
+  };
+  const texts = [...document.querySelectorAll(".bench *")].filter((part) => part.offsetParent
+    && !part.closest("button") && [...part.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
+  return texts.map((part) => {
+    const paper = paperOf(part), [ink, under] = [light(paper, getComputedStyle(part).color), light(paper)];
+    return [part.textContent, (Math.max(ink, under) + 0.05) / (Math.min(ink, under) + 0.05)];
+  }).filter(([, ratio]) => ratio < LEAST);
+}"""
+# The colours of JupyterLab's own themes.
+THEMES = {
+    "light": "--jp-content-font-color1: rgba(0, 0, 0, 0.87); --jp-layout-color0: white; --jp-border-color1: #bdbdbd",
+    "dark": "--jp-content-font-color1: white; --jp-layout-color0: #111; --jp-border-color1: #616161",
+}
+
+
+BENCHES = {
+    "convolution": lambda: ConvolutionBench(padding=1, stride=4),
+    "pooling": lambda: PoolingBench(padding=1, stride=4),
+    "dropout": DropoutBench,
+    "sketchpad": lambda: Sketchpad(convnet.trained(), data.embedded()),
+}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("make", BENCHES.values(), ids=BENCHES)
+def test_every_text_can_be_read_in_both_themes(browser, make, theme):
+    bench = make()
+    page = open_bench(browser, bench._view)
+    page.add_style_tag(content=f":root {{ {THEMES[theme]} }}")
+    assert page.evaluate(FAINT.replace("LEAST", "4.5")) == []
+    assert len(page.evaluate(FAINT.replace("LEAST", "22"))) > 50
+    page.close()
 
 
 # The sentence of a page of pictures, and of each picture in sight its name and the colours of its pixels.

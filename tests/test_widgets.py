@@ -263,6 +263,19 @@ def test_pages_are_turned_by_keyboard_by_play_and_from_python_and_without_a_kern
     assert said(opened, "status") != before and opened.locator(".strip canvas").count() >= 1
 
 
+# What a control or a picture is without a name for those who do not see it.
+NAMELESS = """() => [...document.querySelectorAll(".jp-OutputArea-output .widget-vbox "
+    + ":is(button, input, select, canvas, [role=slider], [role=grid], [role=img], progress)")]
+  .filter((part) => part.offsetParent && !part.closest("[aria-hidden=true]"))
+  .filter((part) => !(part.getAttribute("aria-label") || part.title || part.labels?.[0]?.textContent.trim()
+    || part.tagName === "BUTTON" && part.textContent.trim())).map((part) => part.outerHTML)"""
+
+
+@pytest.mark.parametrize("opened", [*SOURCES], indirect=True)
+def test_every_control_and_picture_has_a_name(opened):
+    assert opened.evaluate(NAMELESS) == []
+
+
 @pytest.mark.parametrize("opened", [*SOURCES], indirect=True)
 def test_nothing_is_wider_than_its_place(opened):
     for width in (500, 900, 1400):
