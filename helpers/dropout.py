@@ -10,7 +10,7 @@ import torch
 
 from helpers import figures, presets
 from helpers.arithmetic import check_step, check_switch, check_whole
-from helpers.explorer import Bench, View, label, player, script, shared, slider
+from helpers.explorer import Bench, View, label, player, shared, slider
 
 DRAWS = 100
 PS = 0, 0.95, 0.05  # the smallest, the largest, the step
@@ -19,12 +19,6 @@ TIPS = {
     "draw": "Which of the random masks",
     "training": "On as in train(), off as in eval()",
 }
-
-
-class DropoutView(View):
-    """The view of a dropout."""
-
-    _esm = script("dropout")
 
 
 class DropoutBench(Bench):
@@ -42,7 +36,7 @@ class DropoutBench(Bench):
         self._values = presets.inputs(8)["digit"]
         self._chances = torch.randint(100, (DRAWS, 8, 8), generator=torch.Generator().manual_seed(0))
         state = {"values": self._values.tolist(), "chances": self._chances.tolist()}
-        self._view = DropoutView(**state, p=0.5, draw=1, training=True)
+        self._view = View("dropout", **state, p=0.5, draw=1, training=True)
         play = player("Draw one mask after the other")
         play.min, play.max = 1, DRAWS
         low, high, step = PS

@@ -50,11 +50,12 @@ def as_text(data: bytes) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """What the browser draws; the traits that it starts with are the whole state of a bench."""
+    """What the browser draws with the named scripts; the traits that it starts with are the whole state of a bench."""
 
     _css = STYLE
 
-    def __init__(self, **state: object) -> None:
+    def __init__(self, *scripts: str, **state: object) -> None:
+        self._esm = script(*scripts)
         self.add_traits(**{name: Any().tag(sync=True) for name in state})
         super().__init__(**state)
 
@@ -113,12 +114,6 @@ def _numbers(part: str, tip: str) -> property:
     return property(lambda bench: bench._seen(part), lambda bench, values: bench._take(part, values), doc=tip)
 
 
-class SlidingWindowView(View):
-    """The view of a convolution or a pooling."""
-
-    _esm = script("explorer")
-
-
 class SlidingWindowBench(Bench):
     """What the benches share: sliders, an input, a window that walks over it, and the output.
 
@@ -136,13 +131,15 @@ class SlidingWindowBench(Bench):
         limits = {f"{name}_{end}": (name, end) for name in ranges for end in ("min", "max")}
         whole = [*limits, "step", "step_max", "input_index", "kernel_index", "mode_index"]
         fixed = {"names": [*self.start], "ranges": ranges, "modes": self.lists.get("mode", ["convolution"])}
-        self._view = SlidingWindowView(**self.start, **dict.fromkeys(whole, 0), **fixed, **_boards())
+        self._view = View("explorer", **self.start, **dict.fromkeys(whole, 0), **fixed, **_boards())
         self._linked = {name: [slider(name, *ends)] for name, ends in ranges.items()}
         self._linked["step"] = [slider("step", 0, 0), player()]
         self._linked |= {
             name: [widgets.Checkbox(indent=False, **label(name))] for name in self.start if name not in ranges
         }
-        self._linked |= {f"{part}_index": [_choice(part, names)] for part, names in self.lists.items()}
+        self._linked |= {
+            f"{part}_index": [widgets.Dropdown(options=names, **label(part))] for part, names in self.lists.items()
+        }
         # The page finds the limits and tells the sliders; Python only makes room for what it sets.
         others = [(self._linked[name][0], end, trait) for trait, (name, end) in limits.items()]
         super().__init__(self._tied(*others, *((control, "max", "step_max") for control in self._linked["step"])))
@@ -366,10 +363,6 @@ def _boards() -> dict[str, list]:
         "input_own": inputs["digit"].tolist(),
         "kernel_own": canvas(LARGEST_KERNEL, kernels[2]["identity"]),
     }
-
-
-def _choice(part: str, names: list[str]) -> widgets.Dropdown:
-    return widgets.Dropdown(options=names, **label(part))
 
 
 def _holder(control: widgets.Widget) -> str:

@@ -7,16 +7,19 @@ const NO_KERNEL = "No answer has come: the network needs a running kernel. You c
 const KEYS = "Draw with mouse, pen or finger. By keyboard: arrow keys move the cursor (with Shift four steps at once), "
   + "Space lowers and lifts the pen, Backspace undoes the last stroke.";
 
-// White strokes on black. A new point draws one segment; nothing here reads the page's layout but `measure`.
+// White strokes on black: mouse, pen and finger draw through one pointer at a time, and the keyboard moves a cursor that
+// is a pen as well. A new point draws one segment; nothing here reads the page's layout but `measure`.
 class Pad {
-  constructor() {
+  constructor(sketch) {
     this.canvas = node("canvas", { class: "sketch", tabindex: 0, role: "application", "aria-roledescription": "drawing pad",
       "aria-label": "Pad to draw a digit on", "aria-describedby": `sketch-help-${Math.random()}` });
     this.cursor = node("span", { class: "sketch-cursor", "aria-hidden": "true" });
     this.element = node("div", { class: "sketch-pad" }, this.canvas, this.cursor);
     this.context = this.canvas.getContext("2d");
-    this.strokes = [];
-    this.pen = 0.08;
+    Object.assign(this, { sketch, strokes: [], pen: 0.08, at: [0.5, 0.5], down: false });
+    for (const [name, act] of Object.entries({ pointerdown: this.#press, pointermove: this.#move, keydown: this.#key,
+      pointerup: this.#release, pointercancel: this.#release, lostpointercapture: this.#release, blur: this.#lift }))
+      this.canvas.addEventListener(name, act.bind(this));
   }
 
   measure() {
@@ -37,30 +40,95 @@ class Pad {
     this.strokes.forEach((stroke) => this.#draw(stroke));
   }
 
-  #draw(points) {
+  #draw([first, ...others]) {
     this.context.beginPath();
-    this.context.moveTo(...points[0]);
-    (points.length > 1 ? points.slice(1) : points).forEach((point) => this.context.lineTo(...point));
+    this.context.moveTo(...first);
+    (others.length ? others : [first]).forEach((point) => this.context.lineTo(...point));
     this.context.stroke();
   }
 
-  start(point) {
+  #begin(point) {
+    this.sketch.begin();
     this.strokes.push([point]);
     this.#draw([point]);
+    this.sketch.ask();
   }
 
-  extend(points) {
+  #extend(points) {
     const stroke = this.strokes.at(-1), from = stroke.at(-1);
     let last = from;
     const added = points.filter(([x, y]) => Math.hypot(x - last[0], y - last[1]) > GAP && (last = [x, y]));
-    if (!added.length) return false;
+    if (!added.length) return;
     stroke.push(...added);
     this.#draw([from, ...added]);
-    return true;
+    this.sketch.ask();
   }
 
-  place({ clientX, clientY }) {
+  #place({ clientX, clientY }) {
     return [(clientX - this.left) / this.side, (clientY - this.top) / this.side].map(within);
+  }
+
+  #press(event) {
+    if (this.pointer !== undefined || event.button) return;
+    this.#lift();
+    this.pointer = event.pointerId;
+    try { this.canvas.setPointerCapture(event.pointerId); } catch { /* it has gone already */ }
+    this.measure(); // where the pad is, as the page may have scrolled
+    this.#begin(this.#place(event));
+  }
+
+  #move(event) {
+    if (event.pointerId !== this.pointer) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    this.#extend((events.length ? events : [event]).map((one) => this.#place(one)));
+  }
+
+  #release(event) {
+    if (event.pointerId !== this.pointer) return;
+    this.pointer = undefined;
+    this.sketch.lifted();
+  }
+
+  #key(event) {
+    const { key, shiftKey } = event, command = event.ctrlKey || event.metaKey;
+    if (this.pointer !== undefined) return;
+    if (key in ARROWS && !command) this.#step(ARROWS[key], (shiftKey ? 4 : 1) / SIDE);
+    else if (key === " " && !command && !shiftKey) this.#toggle();
+    else if (key === "Backspace" || (command && key === "z")) this.sketch.undo();
+    else return;
+    event.preventDefault();
+    this.#show();
+  }
+
+  #step([down, right], far) {
+    this.at = [within(this.at[0] + right * far), within(this.at[1] + down * far)];
+    if (this.down) this.#extend([this.at]);
+  }
+
+  #toggle() {
+    if (this.down) return this.#lift();
+    this.down = true;
+    this.#begin(this.at);
+  }
+
+  #lift() {
+    if (!this.down) return;
+    this.stop();
+    this.sketch.lifted();
+  }
+
+  // Whatever draws ends here: the strokes are about to be others.
+  stop() {
+    const { down } = this;
+    Object.assign(this, { pointer: undefined, down: false });
+    if (down) this.#show();
+  }
+
+  #show() {
+    const [x, y] = this.at.map((share) => `${Math.round(100 * share)} %`);
+    Object.assign(this.cursor.style, { left: x, top: y });
+    this.cursor.className = `sketch-cursor${this.down ? " down" : ""}`;
+    write(this.sketch.place, `The cursor is at ${x} from the left and ${y} from the top; the pen is ${this.down ? "down" : "up"}.`);
   }
 }
 
@@ -130,83 +198,6 @@ class Questions {
   }
 }
 
-// Mouse, pen and finger draw through one pointer at a time; the keyboard moves a cursor that is a pen as well.
-class Hand {
-  constructor(pad, sketch) {
-    Object.assign(this, { pad, sketch, at: [0.5, 0.5], down: false });
-    for (const [name, act] of Object.entries({ pointerdown: this.#press, pointermove: this.#move, keydown: this.#key,
-      pointerup: this.#release, pointercancel: this.#release, lostpointercapture: this.#release, blur: this.#lift }))
-      pad.canvas.addEventListener(name, act.bind(this));
-  }
-
-  #press(event) {
-    if (this.pointer !== undefined || event.button) return;
-    this.#lift();
-    this.pointer = event.pointerId;
-    try { event.target.setPointerCapture(event.pointerId); } catch { /* it has gone already */ }
-    this.pad.measure(); // where the pad is, as the page may have scrolled
-    this.sketch.begin(this.pad.place(event));
-  }
-
-  #move(event) {
-    if (event.pointerId !== this.pointer) return;
-    const events = event.getCoalescedEvents?.() ?? [];
-    this.#extend((events.length ? events : [event]).map((one) => this.pad.place(one)));
-  }
-
-  #extend(points) {
-    if (this.pad.extend(points)) this.sketch.ask();
-  }
-
-  #release(event) {
-    if (event.pointerId !== this.pointer) return;
-    this.pointer = undefined;
-    this.sketch.lifted();
-  }
-
-  #key(event) {
-    const { key, shiftKey } = event, command = event.ctrlKey || event.metaKey;
-    if (this.pointer !== undefined) return;
-    if (key in ARROWS && !command) this.#step(ARROWS[key], (shiftKey ? 4 : 1) / SIDE);
-    else if (key === " " && !command && !shiftKey) this.#toggle();
-    else if (key === "Backspace" || (command && key === "z")) this.sketch.undo();
-    else return;
-    event.preventDefault();
-    this.#show();
-  }
-
-  #step([down, right], far) {
-    this.at = [within(this.at[0] + right * far), within(this.at[1] + down * far)];
-    if (this.down) this.#extend([this.at]);
-  }
-
-  #toggle() {
-    if (this.down) return this.#lift();
-    this.down = true;
-    this.sketch.begin(this.at);
-  }
-
-  #lift() {
-    if (!this.down) return;
-    this.stop();
-    this.sketch.lifted();
-  }
-
-  // Whatever draws ends here: the strokes are about to be others.
-  stop() {
-    const { down } = this;
-    Object.assign(this, { pointer: undefined, down: false });
-    if (down) this.#show();
-  }
-
-  #show() {
-    const [x, y] = this.at.map((share) => `${Math.round(100 * share)} %`);
-    Object.assign(this.pad.cursor.style, { left: x, top: y });
-    this.pad.cursor.className = `sketch-cursor${this.down ? " down" : ""}`;
-    write(this.sketch.place, `The cursor is at ${x} from the left and ${y} from the top; the pen is ${this.down ? "down" : "up"}.`);
-  }
-}
-
 const titled = (title, ...parts) => node("div", {}, node("h4", {}, title), ...parts);
 
 // Rows of pictures, each under its title.
@@ -231,13 +222,12 @@ class Shelf {
   }
 }
 
-// The pad with its hand, the questions that it asks, and what the network makes of the drawing.
+// The pad, the questions that it asks, and what the network makes of the drawing.
 class Sketch {
   constructor(model) {
     const words = (attributes, ...text) => node("p", { class: "sketch-small", ...attributes }, ...text);
     this.model = model;
-    this.pad = new Pad();
-    this.hand = new Hand(this.pad, this);
+    this.pad = new Pad(this);
     this.questions = new Questions(model, () => structuredClone(this.pad.strokes), () => { this.quiet = true; this.draw(); });
     this.says = node("p", { role: "status", class: "bench-status" });
     [this.hint, this.place] = [words(), words({ role: "status" })];
@@ -269,11 +259,9 @@ class Sketch {
     this.pad.redraw();
   }
 
-  begin(point) {
+  begin() {
     if (this.example) this.put([]);
     this.says.setAttribute("aria-live", "off"); // else every change on the way would be read out
-    this.pad.start(point);
-    this.ask();
   }
 
   lifted() {
@@ -282,7 +270,7 @@ class Sketch {
   }
 
   change(strokes) {
-    this.hand.stop();
+    this.pad.stop();
     this.put(strokes);
     this.lifted();
   }

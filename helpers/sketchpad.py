@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from helpers import figures
 from helpers.arithmetic import check_step, check_switch
 from helpers.data import Digits
-from helpers.explorer import Bench, View, as_text, label, script, shared
+from helpers.explorer import Bench, View, as_text, label, shared
 from helpers.inspection import copied
 from helpers.training import logits
 
@@ -107,12 +107,6 @@ def _checked(given: Sequence) -> list[list[list[float]]]:
     return [stroke for stroke in strokes if stroke]
 
 
-class SketchpadView(View):
-    """The view of a pad: strokes and `asked` are the browser's, the rest is Python's answer to `answered`."""
-
-    _esm = script("heat", "sketchpad")
-
-
 class _Network:
     """A copy of a network, and what its convolutions made of the last picture."""
 
@@ -123,7 +117,7 @@ class _Network:
         self.maps: dict[str, Tensor] = {}  # by the layer's name, C×H×W after ReLU and before pooling
         for name, layer in self.model.named_modules():
             if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(partial(self._keep, name))
+                layer.register_forward_hook(lambda _, _x, output, name=name: self.maps.update({name: output[0].relu()}))
         try:
             chances = self(torch.zeros(1, 1, SIDE, SIDE))
             fits = chances.shape == (1, 10) and bool(chances.isfinite().all())
@@ -137,9 +131,6 @@ class _Network:
     def __call__(self, images: Tensor) -> Tensor:
         """Return N×10 probabilities for N×1×28×28 grey levels."""
         return logits(self.model, images).softmax(dim=1)
-
-    def _keep(self, name: str, _layer: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        self.maps[name] = output[0].relu()
 
 
 class _Neighbours:
@@ -180,10 +171,11 @@ class Sketchpad(Bench):
     def __init__(self, model: nn.Module, digits: Digits, strokes: Sequence | None = None) -> None:
         self._network, self._digits, self._source = _Network(model), _Neighbours(digits), digits.source
         self._lock = threading.RLock()  # the browser's messages come in a thread of their own
-        # `given` counts how often Python has set the strokes; all other changes are the browser's own.
+        # Strokes and `asked` are the browser's, all else is Python's answer. `given` counts how often Python has set
+        # the strokes, so that the browser can tell that from its own strokes when they come back.
         state = {"strokes": [], "given": 0, "example": EXAMPLE, "pen": 0.08, "centred": True, "asked": 0, "answered": 0}
         state |= {"answer": "", "probabilities": [], "picture": "", "maps": [], "nearest": []}
-        self._view = SketchpadView(**state)
+        self._view = View("heat", "sketchpad", **state)
         low, high, step = PENS
         box = label("centred", TIPS["centred"]) | {"description": "centred as in MNIST"}
         slider = widgets.FloatSlider(self.pen, min=low, max=high, step=step, **label("pen", TIPS["pen"]))
