@@ -4,8 +4,9 @@ The formula is the one on PyTorch's page for `Conv2d`:
 https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
 """
 
+import math
 import reprlib
-from numbers import Integral
+from numbers import Integral, Real
 
 LARGEST = 2**31 - 1
 SMALLEST = {"input_size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
@@ -84,3 +85,12 @@ def check_switch(name: str, value: bool) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, not {reprlib.repr(value)}.")
     return value
+
+
+def check_step(name: str, value: float, smallest: float, largest: float, step: float) -> float:
+    """Return a number in the range, a multiple of 0.01 such as `step` is; raise ValueError for another."""
+    fits = isinstance(value, Real) and not isinstance(value, bool) and smallest <= value <= largest
+    if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
+        wanted = f"{name} must be a number from {smallest} to {largest} in steps of {step}"
+        raise ValueError(f"{wanted}, not {reprlib.repr(value)}.")
+    return round(float(value), 2)

@@ -3,44 +3,22 @@
 Like the sliding window it answers in the browser, with or without a kernel; `bench.output` is what torch makes of it.
 """
 
-import math
-import reprlib
 from functools import partial
-from numbers import Real
 
-import anywidget
 import ipywidgets as widgets
 import torch
-from traitlets import Bool, Float, Int, List
 
-from helpers import arithmetic, figures, presets
-from helpers.explorer import STYLE, Bench, controls, label, player, script, shared, slider
+from helpers import figures, presets
+from helpers.arithmetic import check_step, check_switch, check_whole
+from helpers.explorer import Bench, View, label, player, shared, slider
 
-DRAWS, LARGEST_P, STEP = 100, 0.95, 0.05
+DRAWS = 100
+PS = 0, 0.95, 0.05  # the smallest, the largest, the step
 TIPS = {
     "p": "The probability with which each number is dropped",
     "draw": "Which of the random masks",
     "training": "On as in train(), off as in eval()",
 }
-
-
-class DropoutView(anywidget.AnyWidget):
-    """What the browser draws; its traits are the whole state of the bench."""
-
-    _esm = script("dropout")
-    _css = STYLE
-    values = List().tag(sync=True)
-    chances = List().tag(sync=True)
-    p = Float(0.5).tag(sync=True)
-    draw = Int(1).tag(sync=True)
-    training = Bool(True).tag(sync=True)
-
-
-def _probability(value: float) -> float:
-    fits = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= LARGEST_P
-    if not fits or not math.isclose(value / STEP, round(value / STEP), abs_tol=1e-9):
-        raise ValueError(f"p must be a number from 0 to {LARGEST_P} in steps of {STEP}, not {reprlib.repr(value)}.")
-    return round(float(value), 2)
 
 
 class DropoutBench(Bench):
@@ -50,24 +28,24 @@ class DropoutBench(Bench):
     Paper: Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
-    p = shared("p", _probability, TIPS["p"])
-    draw = shared("draw", partial(arithmetic.check_whole, "draw", smallest=1, largest=DRAWS), TIPS["draw"])
-    training = shared("training", partial(arithmetic.check_switch, "training"), TIPS["training"])
+    p = shared("p", lambda value: check_step("p", value, *PS), TIPS["p"])
+    draw = shared("draw", partial(check_whole, "draw", smallest=1, largest=DRAWS), TIPS["draw"])
+    training = shared("training", partial(check_switch, "training"), TIPS["training"])
 
     def __init__(self, p: float = 0.5, draw: int = 1, training: bool = True) -> None:
-        generator = torch.Generator().manual_seed(0)
         self._values = presets.inputs(8)["digit"]
-        self._chances = torch.randint(100, (DRAWS, 8, 8), generator=generator)
-        self._view = DropoutView(values=self._values.tolist(), chances=self._chances.tolist())
+        self._chances = torch.randint(100, (DRAWS, 8, 8), generator=torch.Generator().manual_seed(0))
+        state = {"values": self._values.tolist(), "chances": self._chances.tolist()}
+        self._view = View("dropout", **state, p=0.5, draw=1, training=True)
         play = player("Draw one mask after the other")
         play.min, play.max = 1, DRAWS
+        low, high, step = PS
         self._linked = {
-            "p": [widgets.FloatSlider(min=0, max=LARGEST_P, step=STEP, **label("p", TIPS["p"]))],
+            "p": [widgets.FloatSlider(min=low, max=high, step=step, **label("p", TIPS["p"]))],
             "draw": [slider("draw", 1, DRAWS, TIPS["draw"]), play],
             "training": [widgets.Checkbox(indent=False, **label("training", TIPS["training"]))],
         }
-        links = [(control, "value", name) for name, held in self._linked.items() for control in held]
-        super().__init__([controls(self._view, links), self._view])
+        super().__init__(self._tied())
         self.p, self.draw, self.training = p, draw, training
 
     @property
@@ -100,12 +78,6 @@ class DropoutBench(Bench):
 
     def _outputs(self) -> torch.Tensor:
         return self._values * self._masks() / (1 - self.p if self.training else 1)
-
-    def _settable(self) -> list[str]:
-        return [*TIPS]
-
-    def _told(self) -> dict[str, object]:
-        return {"p": self.p, "draw": self.draw, "training": self.training}
 
     def _still(self) -> figures.Picture:
         boards = {"input": self.input, "mask": self.mask.double(), "output": self.output}

@@ -29,8 +29,8 @@ function read(model) {
   for (const name of model.get("names")) settings[name] = model.get(name);
   const { input_size: n, kernel_size: k, stride: s, padding: p, mode } = settings;
   const pictures = model.get("input_presets"), kernels = model.get("kernel_presets");
-  const input = crop(pictures[model.get("input_index")] ?? model.get("pixels"), n);
-  const kernel = kernels[model.get("kernel_index")]?.[k - 1] ?? crop(model.get("weights"), k);
+  const input = crop(pictures[model.get("input_index")] ?? model.get("input_own"), n);
+  const kernel = kernels[model.get("kernel_index")]?.[k - 1] ?? crop(model.get("kernel_own"), k);
   const out = fits(settings) ? outputSize(settings) : 0;
   const starts = Array.from({ length: out }, (_, i) => i * s);
   const side = Math.max(n + 2 * p, s * (out - 1) + span(settings));
@@ -119,23 +119,22 @@ const fraction = (value) => brief(value, 2).replace(/^0[.]/, "."); // short enou
 const plain = (classes) => classes.replace("pixel", "");
 
 // How numbers are typed into the input or the kernel; `offset()` is where its first cell stands on the board.
-function editor(model, part, trait, shown, offset, note) {
+function editor(model, part, shown, offset, note) {
   const value = (row, column) => shown()[row - offset()]?.[column - offset()];
-  return {
-    value,
-    commit: (row, column, text) => {
-      const typed = NUMBER.test(text) ? +text.replace(",", ".") : NaN;
-      if (!(Math.abs(typed) <= 1e6))
-        return write(note, `"${text}" is not a number up to a million; the cell keeps ${value(row, column)}.`);
-      // What is edited starts as what is shown, inside what was typed before at larger sizes.
-      const canvas = (part === "input" && model.get("input_presets")[model.get("input_index")]) || model.get(trait);
-      const matrix = canvas.map((line, i) => line.map((old, j) => shown()[i]?.[j] ?? old));
-      matrix[row - offset()][column - offset()] = typed;
-      model.set(trait, matrix);
-      model.set(`${part}_index`, model.get(`${part}_presets`).length); // "my own" follows the ready-made ones
-      model.save_changes();
-    },
+  const commit = (row, column, text) => {
+    const typed = NUMBER.test(text) ? +text.replace(",", ".") : NaN;
+    if (!(Math.abs(typed) <= 1e6))
+      return write(note, `"${text}" is not a number up to a million; the cell keeps ${value(row, column)}.`);
+    // What is edited starts as what is shown, inside what was typed before at larger sizes.
+    const presets = model.get(`${part}_presets`), own = model.get(`${part}_own`);
+    const canvas = (part === "input" && presets[model.get("input_index")]) || own;
+    const matrix = canvas.map((line, i) => line.map((old, j) => shown()[i]?.[j] ?? old));
+    matrix[row - offset()][column - offset()] = typed;
+    model.set(`${part}_own`, matrix);
+    model.set(`${part}_index`, presets.length); // "my own" follows the ready-made ones
+    model.save_changes();
   };
+  return { value, commit };
 }
 
 // The boards, in the order in which they stand: the input, the small ones about one window, and the others.
@@ -181,16 +180,15 @@ function drawBoards(boards, state, { row, column, top, left, seen, weights, weig
   Object.values(boards).forEach((board) => board.settle());
 }
 
-// The lines around the boards, by name, in the order in which they stand.
+// The lines around the boards, by name: the sum under the small boards, the others in this order below all.
 function makeLines(input, small) {
-  const lines = { sum: node("p", { class: "bench-sum" }), outside: node("span") };
+  const lines = { outside: node("span"), sum: node("p", { class: "bench-sum" }) };
   const legend = [["tap", "in the window"], ["pad", lines.outside], ["unread", "read by no window"]];
   input.panel.append(node("p", { class: "bench-legend" },
     ...legend.map(([name, text]) => node("span", {}, node("span", { class: `swatch ${name}` }), text))));
   small.panel.append(lines.sum);
-  lines.status = node("p", { role: "status", class: "bench-status" });
-  lines.formula = node("p", { class: "bench-formula" });
-  lines.unread = node("p", { class: "bench-unread" });
+  lines.below = ["status", "formula", "unread"].map((name) => lines[name] = node("p", { class: `bench-${name}` }));
+  lines.status.setAttribute("role", "status");
   return lines;
 }
 
@@ -217,18 +215,17 @@ function render({ model, el }) {
   let state = read(model), sharing;
   const pooling = state.settings.mode !== "convolution", { line, code, note } = codeLine();
   const edits = [
-    editor(model, "input", "pixels", () => state.input, () => state.settings.padding, note),
-    editor(model, "kernel", "weights", () => state.kernel, () => 0, note),
+    editor(model, "input", () => state.input, () => state.settings.padding, note),
+    editor(model, "kernel", () => state.kernel, () => 0, note),
   ];
   const boards = makeBoards(pooling, ...edits, (row, column) => {
     model.set("step", row * state.out + column);
     model.save_changes();
   });
-  const [first, ...others] = Object.values(boards), small = others.splice(0, 2), large = [first, ...others];
-  const lines = makeLines(first, small[1]);
-  const panels = [first.panel, node("div", { class: "bench-middle" }, ...small.map((board) => board.panel)), ...others.map((board) => board.panel)];
-  el.append(node("div", { class: "bench-panels" }, ...panels), lines.status, lines.formula, lines.unread, line);
-  lines.code = code;
+  const [input, one, other, ...rest] = Object.values(boards), panels = (some) => some.map((board) => board.panel);
+  const lines = { ...makeLines(input, other), code };
+  const middle = node("div", { class: "bench-middle" }, ...panels([one, other]));
+  el.append(node("div", { class: "bench-panels" }, input.panel, middle, ...panels(rest)), ...lines.below, line);
 
   const draw = () => {
     const next = read(model);
@@ -241,15 +238,12 @@ function render({ model, el }) {
     drawLines(lines, state, seen);
     write(note, "");
   };
-  const names = [...model.get("names"), "mode_index", "step", "pixels", "weights", "input_index", "kernel_index"];
+  const names = ["mode_index", "step", "input_own", "kernel_own", "input_index", "kernel_index", ...model.get("names")];
   const end = live(model, el, names, draw, (between) => {
-    large.forEach((board) => board.fit(between(220, pooling ? 0.245 : 0.31, 340)));
-    small.forEach((board) => board.fit(between(150, pooling ? 0.16 : 0.2, 200)));
+    [input, ...rest].forEach((board) => board.fit(between(220, pooling ? 0.245 : 0.31, 340)));
+    [one, other].forEach((board) => board.fit(between(150, pooling ? 0.16 : 0.2, 200)));
   });
-  return () => {
-    clearTimeout(sharing);
-    end();
-  };
+  return () => { clearTimeout(sharing); end(); };
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 """The benches: a window slides over a small input, and every number of it is in sight.
 
-Sliders, view and picture are tied together in the browser (`jslink`), so they answer within a frame and go on
-answering in an exported page without a kernel. Python holds the truth: `bench.output` is what torch computes.
+Sliders and view are tied together in the browser (`jslink`), so they answer within a frame, with or without a kernel.
+Python holds the truth: `bench.output` is what torch computes.
 """
 
 import base64
@@ -13,16 +13,17 @@ import anywidget
 import ipywidgets as widgets
 import torch
 import torch.nn.functional as F
-from traitlets import Bool, Dict, Int, List
+from traitlets import Any
 
 from helpers import arithmetic, figures, presets
 
 HERE = Path(__file__).parent
 STYLE = HERE / "grid.css"
 RANGES = {"input_size": (3, 12), "kernel_size": (1, 7), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
-LARGEST_INPUT, LARGEST_KERNEL = RANGES["input_size"][1], RANGES["kernel_size"][1]
-LARGEST_NUMBER = 1e6
+LARGEST_INPUT, LARGEST_KERNEL, LARGEST_NUMBER = 12, 7, 1e6
 OWN = "my own"
+READY = {"input": lambda _size: presets.inputs(LARGEST_INPUT), "kernel": presets.kernels}  # by size
+INPUTS, KERNELS = ([*make(LARGEST_KERNEL), OWN] for make in READY.values())
 TIPS = {
     "input_size": "Pixels along one side of the input",
     "kernel_size": "Pixels along one side of the window",
@@ -48,35 +49,15 @@ def as_text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-class SlidingWindowView(anywidget.AnyWidget):
-    """What the browser draws; its traits are the whole state of a bench."""
+class View(anywidget.AnyWidget):
+    """What the browser draws with the named scripts; the traits that it starts with are the whole state of a bench."""
 
-    _esm = script("explorer")
     _css = STYLE
-    modes = List().tag(sync=True)
-    mode_index = Int(0).tag(sync=True)
-    names = List().tag(sync=True)
-    ranges = Dict().tag(sync=True)
-    ceil_mode = Bool(False).tag(sync=True)
-    count_include_pad = Bool(True).tag(sync=True)
-    step = Int(0).tag(sync=True)
-    step_max = Int(0).tag(sync=True)
-    input_presets = List().tag(sync=True)
-    kernel_presets = List().tag(sync=True)
-    input_index = Int(0).tag(sync=True)
-    kernel_index = Int(0).tag(sync=True)
-    pixels = List().tag(sync=True)
-    weights = List().tag(sync=True)
 
-    def __init__(self, **state: object) -> None:
-        self.add_traits(
-            **{name + part: Int(0).tag(sync=True) for name in state["ranges"] for part in ("", "_min", "_max")}
-        )
+    def __init__(self, *scripts: str, **state: object) -> None:
+        self._esm = script(*scripts)
+        self.add_traits(**{name: Any().tag(sync=True) for name in state})
         super().__init__(**state)
-
-
-def _setting(name: str) -> property:
-    return property(lambda bench: bench.settings[name], lambda bench, value: bench.set(**{name: value}), doc=TIPS[name])
 
 
 class Bench(widgets.VBox):
@@ -84,10 +65,25 @@ class Bench(widgets.VBox):
 
     _linked: dict[str, list[widgets.Widget]]  # by the name of the view's trait, the controls that hold its value
 
+    def _tied(self, *others: tuple[widgets.Widget, str, str]) -> list[widgets.Widget]:
+        """Return controls and view, tied in the browser: each control's value to the view's trait, and the others."""
+        links = [(control, _holder(control), name) for name, held in self._linked.items() for control in held]
+        return [controls(self._view, [*links, *others]), self._view]
+
     def _put(self, name: str, value: object) -> None:
         for control in self._linked[name]:
-            control.value = value
+            # In the browser, limits that make room for the value must come in one message with it.
+            with control.hold_sync(), control.hold_trait_notifications():
+                if hasattr(control, "max"):
+                    control.min, control.max = min(control.min, value), max(control.max, value)
+                setattr(control, _holder(control), value)
         setattr(self._view, name, value)
+
+    def _settable(self) -> list[str]:
+        return [name for name, part in vars(type(self)).items() if isinstance(part, property) and part.fset]
+
+    def _told(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self._settable()}
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
@@ -95,7 +91,7 @@ class Bench(widgets.VBox):
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._told().items())})"
+        return f"{type(self).__name__}({_listed(self._told())})"
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         # The picture is for those who read without a kernel: GitHub, a printout.
@@ -110,6 +106,14 @@ def shared(name: str, check: Callable, tip: str) -> property:
     )
 
 
+def _setting(name: str) -> property:
+    return property(lambda bench: bench.settings[name], lambda bench, value: bench.set(**{name: value}), doc=TIPS[name])
+
+
+def _numbers(part: str, tip: str) -> property:
+    return property(lambda bench: bench._seen(part), lambda bench, values: bench._take(part, values), doc=tip)
+
+
 class SlidingWindowBench(Bench):
     """What the benches share: sliders, an input, a window that walks over it, and the output.
 
@@ -117,78 +121,49 @@ class SlidingWindowBench(Bench):
     fits raises ValueError and changes nothing.
     """
 
-    ranges: dict[str, tuple[int, int]]
-    switches: tuple[str, ...] = ()
-    input_size, kernel_size, stride = _setting("input_size"), _setting("kernel_size"), _setting("stride")
-    padding = _setting("padding")
+    start: dict[str, int | bool]  # the settings at first
+    lists: dict[str, list[str]]  # what there is to choose from
+    input_size, kernel_size, stride, padding = map(_setting, ("input_size", "kernel_size", "stride", "padding"))
+    input = _numbers("input", "The n×n input, float64.")
 
-    def __init__(self, names: dict[str, list[str]], **state: object) -> None:
-        self._inputs = presets.inputs(LARGEST_INPUT)
-        self._names = {"input": [*self._inputs, OWN], **names}
-        self._view = SlidingWindowView(
-            names=[*self.ranges, *self.switches],
-            ranges=self.ranges,
-            input_presets=[values.tolist() for values in self._inputs.values()],
-            pixels=canvas(LARGEST_INPUT, self._inputs["digit"]),
-            **state,
-        )
-        self._sliders = {name: slider(name, *self.ranges.get(name, (0, 0))) for name in [*self.ranges, "step"]}
-        self._play = player()
-        self._boxes = {name: widgets.Checkbox(indent=False, **label(name)) for name in self.switches}
-        self._choices = {part: widgets.Dropdown(options=names, **label(part)) for part, names in self._names.items()}
-        self._linked = {"step": [self._play, self._sliders["step"]]}
-        super().__init__([self._controls(), self._view])
+    def __init__(self) -> None:
+        ranges = {name: RANGES[name] for name in self.start if name in RANGES}
+        limits = {f"{name}_{end}": (name, end) for name in ranges for end in ("min", "max")}
+        whole = [*limits, "step", "step_max", "input_index", "kernel_index", "mode_index"]
+        fixed = {"names": [*self.start], "ranges": ranges, "modes": self.lists.get("mode", ["convolution"])}
+        self._view = View("explorer", **self.start, **dict.fromkeys(whole, 0), **fixed, **_boards())
+        self._linked = {name: [slider(name, *ends)] for name, ends in ranges.items()}
+        self._linked["step"] = [slider("step", 0, 0), player()]
+        self._linked |= {
+            name: [widgets.Checkbox(indent=False, **label(name))] for name in self.start if name not in ranges
+        }
+        self._linked |= {
+            f"{part}_index": [widgets.Dropdown(options=names, **label(part))] for part, names in self.lists.items()
+        }
+        # The page finds the limits and tells the sliders; Python only makes room for what it sets.
+        others = [(self._linked[name][0], end, trait) for trait, (name, end) in limits.items()]
+        super().__init__(self._tied(*others, *((control, "max", "step_max") for control in self._linked["step"])))
+        for name, value in self.start.items():
+            self._put(name, value)
 
     @property
     def settings(self) -> dict[str, int | bool]:
         """The settings by name, as torch's layers and this course call them."""
-        return {name: getattr(self._view, name) for name in (*self.ranges, *self.switches)}
+        return {name: getattr(self._view, name) for name in self.start}
 
     def set(self, **settings: int | bool) -> None:
         """Change several settings at once. Raises ValueError, and changes nothing, where no window fits."""
-        for name, value in settings.items():
-            if name not in self.settings:
-                raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(self.settings)}.")
-            if name in self.ranges:
-                arithmetic.check_whole(name, value, *self.ranges[name])
-            else:
-                arithmetic.check_switch(name, value)
-        changed = self.settings | settings
-        last = self._size(**changed) ** 2 - 1
-        limits = {name: self._limits(name, changed) for name in self.ranges} | {"step": (0, last)}
-        self._show(changed | {"step": min(self.step, last)}, limits)
+        settings = {name: self._checked(name, value) for name, value in settings.items()}
+        last = self._size(**self.settings | settings) ** 2 - 1
+        for name, value in (settings | {"step": min(self.step, last)}).items():
+            self._put(name, value)
 
-    def _show(self, changed: dict[str, int | bool], limits: dict[str, tuple[int, int]]) -> None:
-        last = limits["step"][1]
-        # Whatever is linked starts with what it holds, so play must hold the step and its end too.
-        with self._play.hold_sync(), self._play.hold_trait_notifications():
-            self._play.max, self._play.value = last, changed["step"]
-        # The sliders first: in the browser each takes its new limits and value in one message, then carries them over.
-        for name, slider_ in self._sliders.items():
-            with slider_.hold_sync(), slider_.hold_trait_notifications():
-                slider_.min, slider_.max = limits[name]
-                slider_.value = changed[name]
-        for name, box in self._boxes.items():
-            box.value = changed[name]
-        with self._view.hold_sync():
-            for name, value in changed.items():
-                setattr(self._view, name, value if isinstance(value, bool) else int(value))
-            self._view.step_max = last
-            for name in self.ranges:
-                self._view.set_trait(f"{name}_min", limits[name][0])
-                self._view.set_trait(f"{name}_max", limits[name][1])
-
-    def _limits(self, name: str, settings: dict[str, int | bool]) -> tuple[int, int]:
-        """Return the least and the largest value of one setting with which a window fits, the others standing."""
-        low, high = self.ranges[name]
-        fits = [value for value in range(low, high + 1) if self._fits(settings | {name: value})]
-        return fits[0], fits[-1]
-
-    def _fits(self, settings: dict[str, int | bool]) -> bool:
-        try:
-            return self._size(**settings) > 0
-        except ValueError:
-            return False
+    def _checked(self, name: str, value: int | bool) -> int | bool:
+        if name not in self.start:
+            raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(self.start)}.")
+        if name not in RANGES:
+            return arithmetic.check_switch(name, value)
+        return arithmetic.check_whole(name, value, *RANGES[name])
 
     @property
     def step(self) -> int:
@@ -199,48 +174,39 @@ class SlidingWindowBench(Bench):
     def step(self, value: int) -> None:
         self._put("step", arithmetic.check_whole("step", value, 0, len(self.output) ** 2 - 1))
 
-    @property
-    def input(self) -> torch.Tensor:
-        """The n×n input, float64."""
-        own = torch.tensor(self._view.pixels, dtype=torch.float64)
-        pixels = [*self._inputs.values(), own][self._view.input_index]
-        return pixels[: self.input_size, : self.input_size].clone()
+    def _seen(self, part: str) -> torch.Tensor:
+        """Return the numbers of the input or of the kernel, float64: ready-made ones, or the student's own."""
+        size = getattr(self, f"{part}_size")
+        own = torch.tensor(getattr(self._view, f"{part}_own"), dtype=torch.float64)
+        ready = [*READY[part](size).values(), own][getattr(self._view, f"{part}_index")]
+        return ready[:size, :size].clone()
 
-    @input.setter
-    def input(self, values: str | Sequence) -> None:
-        self._choose("input", values, "pixels")
+    def _take(self, part: str, chosen: str | Sequence) -> None:
+        if not isinstance(chosen, str):
+            smallest, largest = RANGES[f"{part}_size"]
+            numbers = _square(part, chosen, smallest, largest)
+            self.set(**{f"{part}_size": len(numbers)})
+            setattr(self._view, f"{part}_own", canvas(largest, numbers))
+            chosen = OWN
+        self._put(f"{part}_index", index_of(chosen, self.lists[part], part))
+
+    @property
+    def _how(self) -> dict[str, int | bool]:
+        """The settings that torch's layer takes."""
+        return {name: value for name, value in self.settings.items() if name != "input_size"}
+
+    @property
+    def _corner(self) -> tuple[int, int]:
+        return tuple(self.stride * place for place in divmod(self.step, len(self.output)))
 
     def _told(self) -> dict[str, object]:
-        return self.settings
+        return {"input_size": self.input_size, **self._how}
 
     def _settable(self) -> list[str]:
-        return [*self.settings, "step", *self._names]
+        return [*self.start, "step", *self.lists]
 
     def _still(self) -> figures.Picture:
         return figures.sliding_window(self._panels(), self._told(), self.step)
-
-    def _choose(self, part: str, chosen: str | Sequence, trait: str | None = None) -> None:
-        """Take one of the names in a list, or, where the trait can hold them, numbers of the student's own."""
-        names = self._names[part]
-        if not isinstance(chosen, str) and trait:
-            smallest, largest = self.ranges[f"{part}_size"]
-            numbers = _square(part, chosen, smallest, largest)
-            self.set(**{f"{part}_size": len(numbers)})
-            setattr(self._view, trait, canvas(largest, numbers))
-            chosen = OWN
-        index = index_of(chosen, names, part)
-        self._choices[part].index = index
-        setattr(self._view, f"{part}_index", index)
-
-    def _controls(self) -> widgets.Box:
-        """Lay out the controls, and tie each to the view in the browser."""
-        links = [(slider_, "value", name) for name, slider_ in self._sliders.items()]
-        links += [(self._sliders[name], part, f"{name}_{part}") for name in self.ranges for part in ("min", "max")]
-        links += [(self._sliders["step"], "max", "step_max"), (self._play, "max", "step_max")]
-        links += [(self._play, "value", "step")]
-        links += [(box, "value", name) for name, box in self._boxes.items()]
-        links += [(choice, "index", f"{part}_index") for part, choice in self._choices.items()]
-        return controls(self._view, links)
 
 
 class ConvolutionBench(SlidingWindowBench):
@@ -249,49 +215,31 @@ class ConvolutionBench(SlidingWindowBench):
     `bench.kernel` (k×k) takes any numbers; `bench.output` is `F.conv2d` of input and kernel.
     """
 
-    ranges = RANGES
+    start = {"input_size": 8, "kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1}
+    lists = {"input": INPUTS, "kernel": KERNELS}
     dilation = _setting("dilation")
+    kernel = _numbers("kernel", "The k×k kernel, float64.")
     _size = staticmethod(arithmetic.output_size)
 
     def __init__(self, picture: str | Sequence = "digit", kernel: str | Sequence = "Sobel x", **settings: int) -> None:
-        self._kernels = [presets.kernels(size) for size in range(1, LARGEST_KERNEL + 1)]
-        super().__init__(
-            {"kernel": [*self._kernels[0], OWN]},
-            modes=["convolution"],
-            kernel_presets=[[sized[name].tolist() for sized in self._kernels] for name in self._kernels[0]],
-            weights=canvas(LARGEST_KERNEL, self._kernels[2]["identity"]),
-            **{"input_size": 8, "kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1},
-        )
+        super().__init__()
         self.input, self.kernel = picture, kernel
         self.set(**settings)
 
     @property
-    def kernel(self) -> torch.Tensor:
-        """The k×k kernel, float64."""
-        size = self.kernel_size
-        own = torch.tensor(self._view.weights, dtype=torch.float64)[:size, :size]
-        return [*self._kernels[size - 1].values(), own][self._view.kernel_index].clone()
-
-    @kernel.setter
-    def kernel(self, values: str | Sequence) -> None:
-        self._choose("kernel", values, "weights")
-
-    @property
     def output(self) -> torch.Tensor:
         """The output that torch computes, float64."""
-        how = {name: self.settings[name] for name in ("stride", "padding", "dilation")}
+        how = {name: value for name, value in self._how.items() if name != "kernel_size"}
         return F.conv2d(self.input[None, None], self.kernel[None, None], **how)[0, 0]
 
     @property
     def code(self) -> str:
         """The layer as a line of Python."""
-        how = ", ".join(f"{name}={value}" for name, value in self.settings.items() if name != "input_size")
-        return f"nn.Conv2d(1, 1, {how}, bias=False)"
+        return f"nn.Conv2d(1, 1, {_listed(self._how)}, bias=False)"
 
     def _panels(self) -> dict[str, torch.Tensor]:
-        padded = F.pad(self.input, (self.padding,) * 4)
+        padded, (top, left) = F.pad(self.input, (self.padding,) * 4), self._corner
         span = arithmetic.window_span(self.kernel_size, self.dilation)
-        top, left = (place * self.stride for place in divmod(self.step, len(self.output)))
         seen = padded[top : top + span : self.dilation, left : left + span : self.dilation]
         return {"input": padded, "kernel": self.kernel, "products": seen * self.kernel, "output": self.output}
 
@@ -303,14 +251,19 @@ class PoolingBench(SlidingWindowBench):
     input when every output sends back 1.
     """
 
-    ranges = {name: RANGES[name] for name in ("input_size", "kernel_size", "stride", "padding")}
-    switches = ("ceil_mode", "count_include_pad")
-    ceil_mode, count_include_pad = map(_setting, switches)
+    start = {
+        "input_size": 8,
+        "kernel_size": 2,
+        "stride": 2,
+        "padding": 0,
+        "ceil_mode": False,
+        "count_include_pad": True,
+    }
+    lists = {"input": INPUTS, "mode": ["max", "average"]}
+    ceil_mode, count_include_pad = _setting("ceil_mode"), _setting("count_include_pad")
 
     def __init__(self, picture: str | Sequence = "digit", mode: str = "max", **settings: int | bool) -> None:
-        modes = ["max", "average"]
-        start = {"input_size": 8, "kernel_size": 2, "stride": 2, "padding": 0}
-        super().__init__({"mode": modes}, modes=modes, **start)
+        super().__init__()
         self.input, self.mode = picture, mode
         self.set(**settings)
 
@@ -321,18 +274,19 @@ class PoolingBench(SlidingWindowBench):
     @property
     def mode(self) -> str:
         """Which number of the window is kept, "max" or "average"."""
-        return self._view.modes[self._view.mode_index]
+        return self.lists["mode"][self._view.mode_index]
 
     @mode.setter
     def mode(self, name: str) -> None:
-        self._choose("mode", name)
+        self._put("mode_index", index_of(name, self.lists["mode"], "mode"))
+
+    @property
+    def _how(self) -> dict[str, int | bool]:
+        left_out = "count_include_pad" if self.mode == "max" else ""
+        return {name: value for name, value in super()._how.items() if name != left_out}
 
     def _pool(self, values: torch.Tensor) -> torch.Tensor:
-        how = {name: value for name, value in self.settings.items() if name != "input_size"}
-        if self.mode == "average":
-            return F.avg_pool2d(values[None], **how)[0]
-        del how["count_include_pad"]
-        return F.max_pool2d(values[None], **how)[0]
+        return (F.max_pool2d if self.mode == "max" else F.avg_pool2d)(values[None], **self._how)[0]
 
     @property
     def output(self) -> torch.Tensor:
@@ -349,22 +303,17 @@ class PoolingBench(SlidingWindowBench):
     @property
     def code(self) -> str:
         """The layer as a line of Python."""
-        average = self.mode == "average"
-        left_out = {"input_size"} if average else {"input_size", "count_include_pad"}
-        how = ", ".join(f"{name}={value}" for name, value in self.settings.items() if name not in left_out)
-        return f"nn.{'Avg' if average else 'Max'}Pool2d({how})"
+        return f"nn.{'Max' if self.mode == 'max' else 'Avg'}Pool2d({_listed(self._how)})"
 
     def _told(self) -> dict[str, object]:
-        left_out = set() if self.mode == "average" else {"count_include_pad"}
-        return {"mode": self.mode} | {name: value for name, value in self.settings.items() if name not in left_out}
+        return {"mode": self.mode, **super()._told()}
 
     def _panels(self) -> dict[str, torch.Tensor]:
-        n, k, p = self.input_size, self.kernel_size, self.padding
-        output, nan = self.output, torch.nan
-        beyond = max(0, (len(output) - 1) * self.stride + k - n - 2 * p)
-        top, left = (place * self.stride for place in divmod(self.step, len(output)))
-        padded = F.pad(self.input, (p,) * 4, value=nan if self.mode == "max" else 0.0)
-        padded, gradient = (F.pad(x, (a, a + beyond) * 2, value=nan) for x, a in ((padded, 0), (self.gradient, p)))
+        k, p, (top, left), output = self.kernel_size, self.padding, self._corner, self.output
+        beyond = max(0, (len(output) - 1) * self.stride + k - self.input_size - 2 * p)
+        padded = F.pad(self.input, (p,) * 4, value=torch.nan if self.mode == "max" else 0.0)
+        padded = F.pad(padded, (0, beyond) * 2, value=torch.nan)
+        gradient = F.pad(self.gradient, (p, p + beyond) * 2, value=torch.nan)
         window = padded[top : top + k, left : left + k]
         return {"input": padded, "window": window, "output": output, "gradient": gradient}
 
@@ -378,12 +327,8 @@ def index_of(chosen: str, names: list[str], part: str) -> int:
 
 def label(name: str, tip: str | None = None) -> dict[str, object]:
     """Return what names a control and lays it out."""
-    return {
-        "description": name,
-        "tooltip": tip or TIPS[name],
-        "style": {"description_width": "82px"},
-        "layout": {"width": "300px"},
-    }
+    layout = {"style": {"description_width": "82px"}, "layout": {"width": "300px"}}
+    return {"description": name, "tooltip": tip or TIPS[name], **layout}
 
 
 def slider(name: str, low: int, high: int, tip: str | None = None) -> widgets.IntSlider:
@@ -407,6 +352,25 @@ def canvas(size: int, values: torch.Tensor) -> list[list[float]]:
     """Return the values in the top left corner of size×size zeros."""
     room = size - len(values)
     return F.pad(values, (0, room, 0, room)).tolist()
+
+
+def _boards() -> dict[str, list]:
+    """Return for the browser all ready-made inputs and kernels, these of every size, and where own ones start."""
+    inputs, kernels = presets.inputs(LARGEST_INPUT), [presets.kernels(size) for size in range(1, LARGEST_KERNEL + 1)]
+    return {
+        "input_presets": [values.tolist() for values in inputs.values()],
+        "kernel_presets": [[sized[name].tolist() for sized in kernels] for name in kernels[0]],
+        "input_own": inputs["digit"].tolist(),
+        "kernel_own": canvas(LARGEST_KERNEL, kernels[2]["identity"]),
+    }
+
+
+def _holder(control: widgets.Widget) -> str:
+    return "index" if isinstance(control, widgets.Dropdown) else "value"
+
+
+def _listed(settings: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())
 
 
 def _square(name: str, values: Sequence, smallest: int, largest: int) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from io import BytesIO
 from itertools import cycle, product
-from pathlib import Path
 
 import torch
 from matplotlib import rc_context
@@ -34,12 +33,8 @@ class Picture:
 
     def save(self, path: str) -> None:
         """Keep the drawing in a file: .svg and .pdf stay sharp at any size, .png does not."""
-        undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
-        kind = Path(path).suffix.lower()
-        if kind not in undated:
-            raise ValueError(f"A picture is saved as .svg, .pdf or .png, not as {kind or 'a file without an ending'}.")
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "the same each time"}):
-            self._figure.savefig(path, bbox_inches="tight", metadata={"Title": self.alt} | undated[kind])
+            self._figure.savefig(path, bbox_inches="tight", metadata={"Title": self.alt})
 
     def __repr__(self) -> str:
         return self.alt
@@ -92,7 +87,7 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
     axes = figure.subplots(1, len(values), squeeze=False, width_ratios=widths).ravel()
     for axis, (name, tensor) in zip(axes, values.items(), strict=True):
         _numbers(axis, name, tensor)
-    words = "; ".join(f"{name}: {_rows(tensor)}" for name, tensor in values.items())
+    words = "; ".join(f"{name}: {' / '.join(' '.join(map(_short, row)) for row in x)}" for name, x in values.items())
     return Picture(figure, f"Tables of numbers. {words}.")
 
 
@@ -103,8 +98,7 @@ def table(values: torch.Tensor, rows: list[str], columns: list[str], title: str,
     top = float(values.nan_to_num().max()) or 1.0
     axis.imshow(values.clamp(min=0).numpy(), cmap=WARM, vmin=0, vmax=1.6 * top, aspect="auto")
     texts = [["" if value.isnan() else f"{value:.{places}f}" for value in row] for row in values]
-    for row, column in product(range(len(rows)), range(len(columns))):
-        axis.text(column, row, texts[row][column], ha="center", va="center", fontsize=9)
+    _write(axis, texts, 9)
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(rows)), rows)
     axis.tick_params(length=0, labeltop=True, labelbottom=False)
@@ -115,33 +109,29 @@ def table(values: torch.Tensor, rows: list[str], columns: list[str], title: str,
 
 def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Picture:
     """Draw accuracy over confidence, from 0 to 1: for each bin (confidence, accuracy, half of its interval, images)."""
-    figure = Figure(figsize=(5, 4.2), layout="constrained")
-    axis = figure.subplots()
+    axis = _plot(5, 4.2, title=title, xlabel="mean probability of the answer", ylabel="share that is right")
     confidence, accuracy, margin, counts = zip(*bins, strict=True)
     axis.plot([0, 1], [0, 1], "--", color="0.4", label="sure as often as right")
     axis.errorbar(confidence, accuracy, margin, fmt="o", color=BLUE, capsize=4, label="measured, with its interval")
     for x, y, count in zip(confidence, accuracy, counts, strict=True):
         axis.annotate(f"{count:,}", (x, y), (8, -12), textcoords="offset points", fontsize=9)
-    axis.set(title=title, xlabel="mean probability of the answer", ylabel="share that is right", ylim=(0, 1.06))
-    axis.grid(color="0.9")
+    axis.set_ylim(0, 1.06)
     axis.legend(loc="upper left")
     words = "; ".join(f"{x:.2f} sure, {y:.2f} right, {count} images" for x, y, _, count in bins)
-    return Picture(figure, f"Points near a diagonal line. {title}. {words}.")
+    return Picture(axis.figure, f"Points near a diagonal line. {title}. {words}.")
 
 
 def lines(curves: dict[str, list[float]], title: str, along: str, up: str, says: str, start: int = 0) -> Picture:
     """Draw curves over start, start + 1, …, each with a line style of its own; the words hold every number too."""
-    figure = Figure(figsize=(7.5, 3.6), layout="constrained")
-    axis = figure.subplots()
+    axis = _plot(7.5, 3.6, title=title, xlabel=along, ylabel=up)
     styles = zip(cycle(("-", "--", ":", "-.")), cycle((BLUE, VERMILION, "black")), strict=False)
     for (name, values), (dashes, colour) in zip(curves.items(), styles, strict=False):
         along_them = range(start, start + len(values))
         axis.plot(along_them, values, dashes, color=colour, marker="o", markersize=4, label=name)
-    axis.set(title=title, xlabel=along, ylabel=up, ylim=(0, None))
-    axis.grid(color="0.9")
-    figure.legend(loc="outside right upper")
+    axis.set_ylim(0, None)
+    axis.figure.legend(loc="outside right upper")
     words = "; ".join(f"{name}: {' '.join(f'{value:.2f}' for value in values)}" for name, values in curves.items())
-    return Picture(figure, f"{says} {title}; {up} for each {along}. {words}.")
+    return Picture(axis.figure, f"{says} {title}; {up} for each {along}. {words}.")
 
 
 def in_bins(values: list[float], most: int = 100) -> tuple[list[int], list[float]]:
@@ -217,19 +207,17 @@ def graph(
 
 def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -> Picture:
     """Draw a bench as it stands: boards by name, the padded "input" first, "output" among them (nan: no number)."""
-    n, stride, padding = settings["input_size"], settings["stride"], settings["padding"]
-    dilation = settings.get("dilation", 1)
-    output = panels["output"]
+    size, stride, padding = (settings[name] for name in ("input_size", "stride", "padding"))
+    window = {"kernel_size": settings["kernel_size"], "dilation": settings.get("dilation", 1)}
+    output, span = panels["output"], arithmetic.window_span(**window)
     row, column = divmod(step, len(output))
-    span = arithmetic.window_span(settings["kernel_size"], dilation)
-    read = arithmetic.pixels_read(n, settings["kernel_size"], stride, padding, dilation, places=len(output))
+    read = arithmetic.pixels_read(size, stride=stride, padding=padding, places=len(output), **window)
     figure = Figure(figsize=(12.5, 4))
-    large = "input", "output", "gradient"
-    axes = figure.subplots(1, 4, width_ratios=[3 if name in large else 1.6 for name in panels])
-    for axis, (name, board) in zip(axes, panels.items(), strict=True):
+    widths = [3 if name in ("input", "output", "gradient") else 1.6 for name in panels]
+    for axis, (name, board) in zip(figure.subplots(1, 4, width_ratios=widths), panels.items(), strict=True):
         _numbers(axis, f"{'padded ' if padding and name == 'input' else ''}{name} {_size(board)}", board)
         if name in ("input", "gradient"):
-            _hatch(axis, n, padding, read)
+            _hatch(axis, size, padding, read)
             _frame(axis, row * stride, column * stride, span)
         if name == "output":
             _frame(axis, row, column, 1)
@@ -237,6 +225,13 @@ def sliding_window(panels: dict[str, torch.Tensor], settings: dict, step: int) -
     result = f"output[{row}, {column}] = {_short(output[row, column])}"
     figure.suptitle(f"{words}: output size {len(output)}; {result}", fontsize=11)
     return Picture(figure, f"The bench with {words}. Output {_size(output)}; {result}.")
+
+
+def _plot(width: float, height: float, **words: str) -> Axes:
+    axis = Figure(figsize=(width, height), layout="constrained").subplots()
+    axis.set(**words)
+    axis.grid(color="0.9")
+    return axis
 
 
 def _frame(axis: Axes, row: int, column: int, span: int) -> None:
@@ -255,20 +250,19 @@ def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
 def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:
     largest = float(values.nan_to_num().abs().max()) or 1.0
     axis.imshow(values.numpy(), cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
-    for row, column in product(*map(range, values.shape)):
-        axis.text(
-            column, row, _short(values[row, column]), ha="center", va="center", fontsize=8 if len(values) < 10 else 6
-        )
+    _write(axis, [[*map(_short, row)] for row in values], 8 if len(values) < 10 else 6)
     axis.set_title(title, fontsize=10)
     axis.set(xticks=[], yticks=[])
 
 
+def _write(axis: Axes, texts: list[list[str]], size: int) -> None:
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
+            axis.text(column, row, text, ha="center", va="center", fontsize=size)
+
+
 def _short(value: torch.Tensor) -> str:
     return "" if value.isnan() else f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
-
-
-def _rows(values: torch.Tensor) -> str:
-    return " / ".join(" ".join(map(_short, row)) for row in values)
 
 
 def _size(values: torch.Tensor) -> str:

@@ -27,20 +27,17 @@ function write(element, text) {
 
 // A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the focus or pointer is.
 class Grid {
-  constructor(label, { largestCell = 44, visit, edit } = {}) {
-    this.element = node("div", { role: "grid", "aria-label": label, class: "bench-grid" });
+  constructor(label, { largestCell = 44, visit = () => {}, edit } = {}) {
+    Object.assign(this, { largestCell, visit, edit, side: 300, longest: 1, rows: [], cells: [] });
+    this.frame = node("div", { class: "bench-frame", "aria-hidden": "true" });
+    this.element = node("div", { role: "grid", "aria-label": label, class: "bench-grid" }, this.frame);
     this.title = node("h4");
     this.panel = node("div", { class: "bench-panel" }, this.title, node("div", { class: "bench-board" }, this.element));
-    this.side = 300;
-    this.longest = 1;
-    Object.assign(this, { largestCell, visit, edit });
-    this.frame = this.element.appendChild(node("div", { class: "bench-frame", "aria-hidden": "true" }));
-    this.rows = [];
-    this.cells = [];
-    this.element.addEventListener("focusin", (event) => this.#at(event.target, (row, column) => this.#enter(row, column)));
-    this.element.addEventListener("pointerover", (event) => this.#at(event.target, (row, column) => visit?.(row, column)));
-    this.element.addEventListener("click", (event) => this.#at(event.target, (row, column) => this.#open(row, column)));
-    this.element.addEventListener("keydown", (event) => this.#at(event.target, (row, column) => this.#key(event, row, column)));
+    for (const [name, act] of Object.entries({ focusin: this.#enter, pointerover: visit, click: this.#open, keydown: this.#key }))
+      this.element.addEventListener(name, (event) => {
+        const cell = event.target.closest("[data-row]");
+        if (cell) act.call(this, +cell.dataset.row, +cell.dataset.column, event);
+      });
   }
 
   // Cells that stay are kept: making new ones is what costs time.
@@ -122,25 +119,20 @@ class Grid {
     this.stop.setAttribute("aria-selected", "true");
   }
 
-  #at(target, act) {
-    const cell = target.closest("[data-row]");
-    if (cell) act(+cell.dataset.row, +cell.dataset.column);
-  }
-
   #enter(row, column) {
     this.select(row, column);
-    this.visit?.(row, column);
+    this.visit(row, column);
   }
 
-  #key(event, row, column) {
-    if (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in ARROWS) {
-      const [down, right] = ARROWS[event.key];
-      this.cells[row + down]?.[column + right]?.focus();
-    } else if (event.key === "Home") this.cells[row][0].focus();
-    else if (event.key === "End") this.cells[row].at(-1).focus();
-    else if (this.edit && ((event.key === "Enter" && !event.shiftKey) || /^[-+.\d]$/.test(event.key)))
-      this.#open(row, column, event.key === "Enter" ? undefined : event.key);
+  #key(row, column, event) {
+    const { key, target, ctrlKey, metaKey, altKey, shiftKey } = event;
+    if (target.tagName === "INPUT" || ctrlKey || metaKey || altKey) return;
+    const [down, right] = ARROWS[key] ?? [];
+    if (key in ARROWS) this.cells[row + down]?.[column + right]?.focus();
+    else if (key === "Home") this.cells[row][0].focus();
+    else if (key === "End") this.cells[row].at(-1).focus();
+    else if (this.edit && key === "Enter" && !shiftKey) this.#open(row, column);
+    else if (this.edit && /^[-+.\d]$/.test(key)) this.#open(row, column, event, key);
     else return;
     event.preventDefault();
   }
@@ -152,18 +144,16 @@ class Grid {
   }
 
   // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old one.
-  #open(row, column, typed) {
-    const cell = this.cells[row][column];
-    const before = this.edit?.value(row, column);
+  #open(row, column, _event, typed) {
+    const cell = this.cells[row][column], before = this.edit?.value(row, column);
     if (before === undefined || cell === this.editing) return;
     const field = node("input", { inputmode: "decimal", "aria-label": `new value, row ${row}, column ${column}` });
-    const start = String(before);
-    field.value = typed ?? start;
+    field.value = typed ?? before;
     const close = (keep) => {
       if (this.editing !== cell) return;
       this.#cancel();
       const text = field.value.trim();
-      if (keep && text !== start) this.edit.commit(row, column, text);
+      if (keep && text !== String(before)) this.edit.commit(row, column, text);
     };
     field.addEventListener("blur", () => close(true));
     field.addEventListener("keydown", (event) => {
@@ -191,11 +181,20 @@ function codeLine() {
 }
 
 // JupyterLab's shortcuts must not take the keys that are meant for what has the focus, be it a cell, a list or a box.
-// And a slider's handle has no name of its own for those who do not see the word beside it.
-function keepKeys({ target }) {
-  target.setAttribute("data-lm-suppress-shortcuts", "true");
-  const word = target.closest(".widget-slider")?.querySelector(".widget-label");
-  if (word) target.setAttribute("aria-label", word.textContent);
+const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+
+// Sliders and the buttons of a player have no names of their own for those who do not see them.
+function nameControls(whole) {
+  whole.addEventListener("focusin", keepKeys);
+  for (const slider of whole.querySelectorAll(".widget-slider")) {
+    const handle = slider.querySelector(".noUi-handle"), word = slider.querySelector(".widget-label").textContent;
+    handle?.setAttribute("aria-label", word);
+  }
+  for (const player of whole.querySelectorAll(".widget-play")) {
+    const [play, stop] = player.querySelectorAll("button");
+    Object.assign(play, { title: "Play or pause" });
+    Object.assign(stop, { title: "Back to the start" });
+  }
 }
 
 // Draw now, whenever one of the named values of the model changes, and fit the boards whenever the room does.
@@ -208,12 +207,9 @@ function live(model, el, names, draw, fit) {
     waiting = true;
     queueMicrotask(() => { waiting = false; draw(); });
   };
-  const room = new ResizeObserver(([{ contentRect }]) => {
-    const whole = el.closest(".widget-vbox") ?? el;
-    whole.addEventListener("focusin", keepKeys);
-    whole.querySelectorAll(".noUi-handle").forEach((target) => keepKeys({ target }));
-    const between = (low, share, high) => Math.min(Math.max(share * contentRect.width, low), high);
-    if (contentRect.width) fit(between); // else it is hidden
+  const room = new ResizeObserver(([{ contentRect: { width } }]) => {
+    nameControls(el.closest(".widget-vbox") ?? el);
+    if (width) fit((low, share, high) => Math.min(Math.max(share * width, low), high)); // else it is hidden
   });
   names.forEach((name) => model.on(`change:${name}`, redraw));
   draw();

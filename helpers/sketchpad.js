@@ -1,21 +1,25 @@
 // The sketchpad. The drawing lives here and never waits; Python, asked with the strokes, says what the network makes of it.
 
-const PAUSE = 80, PATIENCE = 2000, SILENCE = 3000; // milliseconds: between two questions, for an answer, until that is said
+const PAUSE = 80, PATIENCE = 3000; // milliseconds: between two questions, and for an answer
+const SIDE = 28; // pixels of the picture
 const GAP = 0.004; // of the side: points nearer to each other than that look the same
 const NO_KERNEL = "No answer has come: the network needs a running kernel. You can go on drawing.";
 const KEYS = "Draw with mouse, pen or finger. By keyboard: arrow keys move the cursor (with Shift four steps at once), "
   + "Space lowers and lifts the pen, Backspace undoes the last stroke.";
 
-// White strokes on black. A new point draws one segment; nothing here reads the page's layout but `measure`.
+// White strokes on black: mouse, pen and finger draw through one pointer at a time, and the keyboard moves a cursor that
+// is a pen as well. A new point draws one segment; nothing here reads the page's layout but `measure`.
 class Pad {
-  constructor() {
+  constructor(sketch) {
     this.canvas = node("canvas", { class: "sketch", tabindex: 0, role: "application", "aria-roledescription": "drawing pad",
       "aria-label": "Pad to draw a digit on", "aria-describedby": `sketch-help-${Math.random()}` });
     this.cursor = node("span", { class: "sketch-cursor", "aria-hidden": "true" });
     this.element = node("div", { class: "sketch-pad" }, this.canvas, this.cursor);
     this.context = this.canvas.getContext("2d");
-    this.strokes = [];
-    this.pen = 0.08;
+    Object.assign(this, { sketch, strokes: [], pen: 0.08, at: [0.5, 0.5], down: false });
+    for (const [name, act] of Object.entries({ pointerdown: this.#press, pointermove: this.#move, keydown: this.#key,
+      pointerup: this.#release, pointercancel: this.#release, lostpointercapture: this.#release, blur: this.#lift }))
+      this.canvas.addEventListener(name, act.bind(this));
   }
 
   measure() {
@@ -36,30 +40,95 @@ class Pad {
     this.strokes.forEach((stroke) => this.#draw(stroke));
   }
 
-  #draw(points) {
+  #draw([first, ...others]) {
     this.context.beginPath();
-    this.context.moveTo(...points[0]);
-    (points.length > 1 ? points.slice(1) : points).forEach((point) => this.context.lineTo(...point));
+    this.context.moveTo(...first);
+    (others.length ? others : [first]).forEach((point) => this.context.lineTo(...point));
     this.context.stroke();
   }
 
-  start(point) {
+  #begin(point) {
+    this.sketch.begin();
     this.strokes.push([point]);
     this.#draw([point]);
+    this.sketch.ask();
   }
 
-  extend(points) {
+  #extend(points) {
     const stroke = this.strokes.at(-1), from = stroke.at(-1);
     let last = from;
     const added = points.filter(([x, y]) => Math.hypot(x - last[0], y - last[1]) > GAP && (last = [x, y]));
-    if (!added.length) return false;
+    if (!added.length) return;
     stroke.push(...added);
     this.#draw([from, ...added]);
-    return true;
+    this.sketch.ask();
   }
 
-  place({ clientX, clientY }) {
+  #place({ clientX, clientY }) {
     return [(clientX - this.left) / this.side, (clientY - this.top) / this.side].map(within);
+  }
+
+  #press(event) {
+    if (this.pointer !== undefined || event.button) return;
+    this.#lift();
+    this.pointer = event.pointerId;
+    try { this.canvas.setPointerCapture(event.pointerId); } catch { /* it has gone already */ }
+    this.measure(); // where the pad is, as the page may have scrolled
+    this.#begin(this.#place(event));
+  }
+
+  #move(event) {
+    if (event.pointerId !== this.pointer) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    this.#extend((events.length ? events : [event]).map((one) => this.#place(one)));
+  }
+
+  #release(event) {
+    if (event.pointerId !== this.pointer) return;
+    this.pointer = undefined;
+    this.sketch.lifted();
+  }
+
+  #key(event) {
+    const { key, shiftKey } = event, command = event.ctrlKey || event.metaKey;
+    if (this.pointer !== undefined) return;
+    if (key in ARROWS && !command) this.#step(ARROWS[key], (shiftKey ? 4 : 1) / SIDE);
+    else if (key === " " && !command && !shiftKey) this.#toggle();
+    else if (key === "Backspace" || (command && key === "z")) this.sketch.undo();
+    else return;
+    event.preventDefault();
+    this.#show();
+  }
+
+  #step([down, right], far) {
+    this.at = [within(this.at[0] + right * far), within(this.at[1] + down * far)];
+    if (this.down) this.#extend([this.at]);
+  }
+
+  #toggle() {
+    if (this.down) return this.#lift();
+    this.down = true;
+    this.#begin(this.at);
+  }
+
+  #lift() {
+    if (!this.down) return;
+    this.stop();
+    this.sketch.lifted();
+  }
+
+  // Whatever draws ends here: the strokes are about to be others.
+  stop() {
+    const { down } = this;
+    Object.assign(this, { pointer: undefined, down: false });
+    if (down) this.#show();
+  }
+
+  #show() {
+    const [x, y] = this.at.map((share) => `${Math.round(100 * share)} %`);
+    Object.assign(this.cursor.style, { left: x, top: y });
+    this.cursor.className = `sketch-cursor${this.down ? " down" : ""}`;
+    write(this.sketch.place, `The cursor is at ${x} from the left and ${y} from the top; the pen is ${this.down ? "down" : "up"}.`);
   }
 }
 
@@ -97,15 +166,14 @@ class Questions {
   ask(pause = PAUSE) {
     Object.assign(this, { due: true, pause });
     clearTimeout(this.timer);
-    const open = this.model.get("asked") > this.model.get("answered") && this.waits;
-    const left = this.at + (open ? PATIENCE : pause) - performance.now();
+    const left = this.at + (this.waits ? PATIENCE : pause) - performance.now();
     if (left > 0) this.timer = setTimeout(() => this.#send(), left);
     else this.#send();
   }
 
   #send() {
     Object.assign(this, { due: false, waits: true, at: performance.now() });
-    this.silence ??= setTimeout(this.silent, SILENCE);
+    this.silence ??= setTimeout(this.silent, PATIENCE);
     this.model.set({ strokes: this.state(), asked: this.model.get("asked") + 1 });
     try { this.model.save_changes(); } catch { /* the kernel is gone, which `silent` says */ }
   }
@@ -130,165 +198,119 @@ class Questions {
   }
 }
 
-// The maps of one layer under its name.
-class Layer extends Strip {
-  constructor(place) {
-    super();
-    this.title = place.appendChild(node("h4"));
-    place.append(this.element);
+const titled = (title, ...parts) => node("div", {}, node("h4", {}, title), ...parts);
+
+// Rows of pictures, each under its title.
+class Shelf {
+  constructor(name) {
+    this.element = node("div", { class: name });
+    this.rows = [];
+  }
+
+  draw(strips) {
+    while (this.rows.length < strips.length) {
+      const title = node("h4"), strip = new Strip();
+      this.rows.push({ title, strip, element: this.element.appendChild(node("div", {}, title, strip.element)) });
+    }
+    this.rows.forEach(({ title, strip, element }, i) => {
+      element.hidden = i >= strips.length;
+      if (element.hidden) return;
+      const { title: words, names, size: [height, width], pixels } = strips[i];
+      write(title, words);
+      strip.draw(names, height, width, bytesOf(pixels), GREYS);
+    });
   }
 }
 
-// Mouse, pen and finger draw through one pointer at a time; the keyboard moves a cursor that is a pen as well.
-class Hand {
-  constructor(pad, { begin, moved, lifted, undo, tell }) {
-    Object.assign(this, { pad, begin, moved, lifted, undo, tell, at: [0.5, 0.5], down: false });
-    for (const [name, act] of Object.entries({ pointerdown: this.#press, pointermove: this.#move, keydown: this.#key,
-      pointerup: this.#release, pointercancel: this.#release, lostpointercapture: this.#release, blur: this.lift }))
-      pad.canvas.addEventListener(name, act.bind(this));
+// The pad, the questions that it asks, and what the network makes of the drawing.
+class Sketch {
+  constructor(model) {
+    const words = (attributes, ...text) => node("p", { class: "sketch-small", ...attributes }, ...text);
+    this.model = model;
+    this.pad = new Pad(this);
+    this.questions = new Questions(model, () => structuredClone(this.pad.strokes), () => { this.quiet = true; this.draw(); });
+    this.says = node("p", { role: "status", class: "bench-status" });
+    [this.hint, this.place] = [words(), words({ role: "status" })];
+    this.help = words({ id: this.pad.canvas.getAttribute("aria-describedby") }, KEYS);
+    this.seen = node("canvas", { role: "img", class: "heat sketch-seen" });
+    this.bars = new Bars();
+    [this.maps, this.nearest] = [new Shelf("sketch-maps"), new Shelf("sketch-nearest")];
   }
 
-  #press(event) {
-    if (this.pointer !== undefined || event.button) return;
-    this.lift();
-    this.pointer = event.pointerId;
-    try { event.target.setPointerCapture(event.pointerId); } catch { /* it has gone already */ }
-    this.pad.measure(); // where the pad is, as the page may have scrolled
-    this.begin(this.pad.place(event));
+  fill(el) {
+    const acts = { Undo: () => this.undo(), Clear: () => this.change([]), Example: () => this.change(this.model.get("example")) };
+    const buttons = Object.entries(acts).map(([name, act]) => {
+      const button = node("button", { type: "button", class: "jupyter-button" }, name);
+      button.addEventListener("click", act);
+      return button;
+    });
+    const left = titled("Your drawing", this.pad.element, node("div", { class: "sketch-buttons" }, ...buttons), this.hint, this.place, this.help);
+    const results = node("div", { class: "bench-panels" }, titled("The network sees", this.seen),
+      titled("Its probabilities", this.bars.element), this.maps.element);
+    left.className = "sketch-left";
+    el.append(node("div", { class: "bench-panels" }, left,
+      node("div", { class: "sketch-middle" }, this.says, results, this.nearest.element)));
   }
 
-  #move(event) {
-    if (event.pointerId !== this.pointer) return;
-    const events = event.getCoalescedEvents?.() ?? [];
-    if (this.pad.extend((events.length ? events : [event]).map((one) => this.pad.place(one)))) this.moved();
+  put(strokes) {
+    this.pad.strokes = structuredClone(strokes);
+    this.example = JSON.stringify(strokes) === JSON.stringify(this.model.get("example"));
+    write(this.hint, this.example ? "An example: your first stroke wipes it away." : "");
+    this.pad.redraw();
   }
 
-  #release(event) {
-    if (event.pointerId !== this.pointer) return;
-    this.pointer = undefined;
+  begin() {
+    if (this.example) this.put([]);
+    this.says.setAttribute("aria-live", "off"); // else every change on the way would be read out
+  }
+
+  lifted() {
+    this.says.setAttribute("aria-live", "polite");
+    this.ask(0);
+  }
+
+  change(strokes) {
+    this.pad.stop();
+    this.put(strokes);
     this.lifted();
   }
 
-  // Whatever draws ends here: the strokes are about to be others.
-  stop() {
-    this.pointer = undefined;
-    if (!this.down) return;
-    this.down = false;
-    this.show();
+  undo() {
+    this.change(this.pad.strokes.slice(0, -1));
   }
 
-  lift() {
-    if (!this.down) return;
-    this.down = false;
-    this.lifted();
-    this.show();
+  ask(pause) {
+    this.questions.ask(pause);
+    this.busy();
   }
 
-  #key(event) {
-    const { key } = event, step = (event.shiftKey ? 4 : 1) / 28, command = event.ctrlKey || event.metaKey;
-    if (this.pointer !== undefined) return;
-    if (key in ARROWS && !command) {
-      const [down, right] = ARROWS[key];
-      this.at = [within(this.at[0] + right * step), within(this.at[1] + down * step)];
-      if (this.down && this.pad.extend([this.at])) this.moved();
-    } else if ((key === " " || key === "Enter") && !command && !event.shiftKey) {
-      if (this.down) this.lift();
-      else {
-        this.down = true;
-        this.begin(this.at);
-      }
-    } else if (key === "Backspace" || key === "Delete" || (command && key === "z")) this.undo();
-    else if (key === "Escape") this.lift();
-    else return;
-    event.preventDefault();
-    this.show();
+  // Until the answer is there, the bars are not about what is drawn.
+  busy() {
+    this.bars.element.setAttribute("aria-busy", this.questions.open);
   }
 
-  show() {
-    const [x, y] = this.at.map((share) => `${Math.round(100 * share)} %`);
-    Object.assign(this.pad.cursor.style, { left: x, top: y });
-    this.pad.cursor.className = `sketch-cursor${this.down ? " down" : ""}`;
-    this.tell(`The cursor is at ${x} from the left and ${y} from the top; the pen is ${this.down ? "down" : "up"}.`);
+  draw() {
+    const { model, pad, told } = this, [pen, given, answer] = ["pen", "given", "answer"].map((name) => model.get(name));
+    if (this.questions.heard()) this.quiet = false;
+    if (pen !== pad.pen) Object.assign(pad, { pen }).redraw();
+    this.told = given;
+    if (told === undefined) this.put(model.get("strokes"));
+    else if (given !== told) this.change(model.get("strokes")); // else they are our own, which the kernel sends back
+    write(this.says, this.quiet ? NO_KERNEL : answer);
+    this.busy();
+    paint(this.seen, SIDE, SIDE, bytesOf(model.get("picture")), GREYS);
+    this.seen.setAttribute("aria-label", `The picture of 28×28 that the network sees. ${answer}`);
+    this.bars.draw(model.get("probabilities"));
+    this.maps.draw(model.get("maps"));
+    this.nearest.draw(model.get("nearest"));
   }
 }
 
 function render({ model, el }) {
-  const pad = new Pad(), bars = new Bars(), seen = node("canvas", { role: "img", class: "heat sketch-seen" });
-  const says = node("p", { role: "status", class: "bench-status" }), place = node("p", { role: "status", class: "sketch-small" });
-  const help = node("p", { id: pad.canvas.getAttribute("aria-describedby"), class: "sketch-small" }, KEYS);
-  const maps = node("div", { class: "sketch-maps" }), strips = [], nearest = new Strip(), near = node("h4"), hint = node("p", { class: "sketch-small" });
-  let quiet = false, shown = [], example = false, told;
-  const questions = new Questions(model, () => pad.strokes.map((stroke) => [...stroke]), () => { quiet = true; draw(); });
-
-  const put = (strokes) => {
-    pad.strokes = strokes.map((stroke) => [...stroke]);
-    says.setAttribute("aria-live", "polite");
-    example = same(strokes, model.get("example"));
-    write(hint, example ? "An example: your first stroke wipes it away." : "");
-    pad.redraw();
-  };
-  const ask = (pause) => {
-    questions.ask(pause);
-    bars.element.setAttribute("aria-busy", questions.open);
-  };
-  const change = (strokes) => { hand.stop(); put(strokes); ask(0); };
-  const hand = new Hand(pad, {
-    begin: (point) => {
-      if (example) put([]);
-      says.setAttribute("aria-live", "off"); // else every change on the way would be read out
-      pad.start(point);
-      ask();
-    },
-    moved: () => ask(),
-    lifted: () => { says.setAttribute("aria-live", "polite"); ask(0); },
-    undo: () => change(pad.strokes.slice(0, -1)),
-    tell: (words) => write(place, words),
-  });
-  const button = (name, act) => {
-    const made = node("button", { type: "button", class: "jupyter-button" }, name);
-    made.addEventListener("click", act);
-    return made;
-  };
-  const buttons = node("div", { class: "sketch-buttons" }, button("Undo", () => change(pad.strokes.slice(0, -1))),
-    button("Clear", () => change([])), button("Example", () => change(model.get("example"))));
-  el.append(node("div", { class: "bench-panels" },
-    node("div", { class: "sketch-left" }, node("h4", {}, "Your drawing"), pad.element, buttons, hint, place, help),
-    node("div", { class: "sketch-middle" }, says, node("div", { class: "bench-panels" },
-      node("div", {}, node("h4", {}, "The network sees"), seen), node("div", {}, node("h4", {}, "Its probabilities"), bars.element), maps), near, nearest.element)));
-
-  function draw() {
-    const [strokes, given, pen, answer, ...results] = ["strokes", "given", "pen", "answer", "picture", "probabilities", "maps", "nearest"].map((name) => model.get(name));
-    if (questions.heard()) quiet = false;
-    if (pen !== pad.pen) { pad.pen = pen; pad.redraw(); }
-    if (given !== told) { // else they are our own, which the kernel sends back
-      hand.stop();
-      put(strokes);
-      if (told !== undefined) ask(0); // what was under way to the kernel may have overtaken them there
-      told = given;
-    }
-    bars.element.setAttribute("aria-busy", questions.open);
-    write(says, quiet ? NO_KERNEL : answer);
-    if (results.some((result, i) => result !== shown[i])) show(...results);
-    shown = results;
-  }
-
-  function show(picture, probabilities, layers, { labels, distances, pixels }) {
-    paint(seen, 28, 28, bytesOf(picture), GREYS);
-    seen.setAttribute("aria-label", `The picture of 28×28 that the network sees. ${model.get("answer")}`);
-    bars.draw(probabilities);
-    layers.forEach(({ name, shape: [count, rows, columns], pixels: bytes }, i) => {
-      strips[i] ??= new Layer(maps);
-      write(strips[i].title, `${name} after ReLU: ${count} maps of ${rows}×${columns}`);
-      strips[i].draw(Array.from({ length: count }, (_, map) => `map ${map}`), rows, columns, bytesOf(bytes), GREYS);
-    });
-    write(near, labels.length ? `Nearest of ${model.get("compared").toLocaleString("en")} training digits (${model.get("source")}), with their distance` : "");
-    nearest.draw(labels.map((label, i) => `${label} (${distances[i].toFixed(1)})`), 28, 28, bytesOf(pixels), GREYS);
-  }
-
-  const end = live(model, el, ["given", "pen", "answered", "answer", "picture", "probabilities", "maps", "nearest"], draw, () => pad.measure());
-  return () => { questions.end(); end(); };
+  const sketch = new Sketch(model), names = ["given", "pen", "answered", "answer", "picture", "probabilities", "maps", "nearest"];
+  sketch.fill(el);
+  const end = live(model, el, names, () => sketch.draw(), () => sketch.pad.measure());
+  return () => { sketch.questions.end(); end(); };
 }
-
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 export default { render };

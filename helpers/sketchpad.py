@@ -9,34 +9,29 @@ import reprlib
 import threading
 from collections.abc import Sequence
 from functools import partial
-from numbers import Real
 
-import anywidget
 import ipywidgets as widgets
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from traitlets import Bool, Dict, Float, Int, List, Unicode
 
-from helpers import arithmetic, figures
-from helpers.data import Digits, Split
-from helpers.explorer import STYLE, Bench, as_text, controls, label, script, shared
+from helpers import figures
+from helpers.arithmetic import check_step, check_switch
+from helpers.data import Digits
+from helpers.explorer import Bench, View, as_text, label, shared
 from helpers.inspection import copied
 from helpers.training import logits
 
 SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
 THINNEST, THICKEST = 2.3, 3.2  # pixels of the pen: the plain digits of the tests are most like MNIST's with these
 PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
-NEAREST, COMPARED, MEASURED = 5, 10_000, 2_000  # pictures
-NEARER = 0.99  # the share of the validation digits that are nearer to a training digit than the limit
-# The limit in MNIST. Smaller sets of pictures are so alike that nobody's own drawing would come within theirs.
-LEAST_LIMIT = 6.2
+NEAREST, COMPARED = 5, 10_000  # pictures
+LIMIT = 6.2  # 99 of 100 of MNIST's validation digits are nearer to a training digit of their class
 SURE, UNSURE = 0.8, 0.4  # probabilities
 MOST = 20_000  # points
 TIPS = {
     "pen": "The width of the pen as a share of the pad's side",
     "centred": "Bring the drawing into MNIST's form: 20×20, the centre of mass in the middle of 28×28",
-    "strokes": "The drawing: strokes of [x, y] points from 0 to 1, x to the right and y down",
 }
 
 
@@ -57,7 +52,7 @@ def mnist_form(strokes: Sequence, width: float) -> Tensor:
     dot and stays one.
     Source: http://yann.lecun.com/exdb/mnist/
     """
-    points = [torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)]
+    points = _tensors(strokes)
     if not points:
         return torch.zeros(SIDE, SIDE)
     low, high = torch.cat(points).aminmax(dim=0)
@@ -66,16 +61,19 @@ def mnist_form(strokes: Sequence, width: float) -> Tensor:
     scale = (BOX - pen) / extent if extent > width else pen / width
     points = [(stroke - (low + high) / 2) * scale + middle for stroke in points]
     picture, room = _ink(points, pen), middle - ((high - low) * scale + pen) / 2
-    places = torch.arange(SIDE)
-    mass = torch.stack([picture.sum(dim=0) @ places.float(), picture.sum(dim=1) @ places.float()]) / picture.sum()
+    places = torch.arange(float(SIDE))
+    mass = torch.stack([picture.sum(dim=0) @ places, picture.sum(dim=1) @ places]) / picture.sum()
     shift = (SIDE / 2 - mass).clamp(-room, room)
     return _ink([stroke + shift for stroke in points], pen)
 
 
 def raw_form(strokes: Sequence, width: float) -> Tensor:
     """Return the pad as it is, neither centred nor scaled, as 28×28 float32 from 0 to 1."""
-    points = [torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)]
-    return _ink([stroke * SIDE - 0.5 for stroke in points], width * SIDE)
+    return _ink([stroke * SIDE - 0.5 for stroke in _tensors(strokes)], width * SIDE)
+
+
+def _tensors(strokes: Sequence) -> list[Tensor]:
+    return [torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)]
 
 
 def _ink(strokes: list[Tensor], pen: float) -> Tensor:
@@ -94,52 +92,23 @@ def _ink(strokes: list[Tensor], pen: float) -> Tensor:
     return (pen / 2 + 0.5 - distance).clamp(0, 1).view(SIDE, SIDE)
 
 
-class SketchpadView(anywidget.AnyWidget):
-    """What the browser draws: strokes and `asked` are the browser's, the rest is Python's answer to `answered`."""
-
-    _esm = script("heat", "sketchpad")
-    _css = STYLE
-    strokes = List().tag(sync=True)
-    given = Int(0).tag(sync=True)  # how often Python has set the strokes; all other changes are the browser's own
-    example = List().tag(sync=True)
-    pen = Float(0.08).tag(sync=True)
-    centred = Bool(True).tag(sync=True)
-    asked = Int(0).tag(sync=True)
-    answered = Int(0).tag(sync=True)
-    answer = Unicode().tag(sync=True)
-    probabilities = List().tag(sync=True)
-    picture = Unicode().tag(sync=True)
-    maps = List().tag(sync=True)
-    nearest = Dict().tag(sync=True)
-    compared = Int(0).tag(sync=True)
-    source = Unicode().tag(sync=True)
-
-
-def _pen(value: float) -> float:
-    low, high, step = PENS
-    fits = isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
-    if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
-        raise ValueError(f"pen must be a number from {low} to {high} in steps of {step}, not {reprlib.repr(value)}.")
-    return round(float(value), 2)
-
-
-def _strokes(given: Sequence) -> list[list[list[float]]]:
+def _checked(given: Sequence) -> list[list[list[float]]]:
     """Return strokes as lists of numbers from 0 to 1; raise ValueError where they are none."""
     try:
         strokes = [[[float(x), float(y)] for x, y in stroke] for stroke in given]
-        flaw = "" if sum(map(len, strokes)) <= MOST else f"{sum(map(len, strokes)):,} points"
-        outside = (point for stroke in strokes for point in stroke if not all(0 <= part <= 1 for part in point))
-        flaw = flaw or next(map(str, outside), "")
+        flaws = [point for stroke in strokes for point in stroke if not all(0 <= part <= 1 for part in point)]
+        count = sum(map(len, strokes))
+        flaws += [f"{count:,} points"] * (count > MOST)
     except (TypeError, ValueError):
-        flaw = reprlib.repr(given)
-    if flaw:
+        flaws = [reprlib.repr(given)]
+    if flaws:
         wanted = f"strokes must be a list of strokes, each a list of [x, y] points from 0 to 1, {MOST:,} in all"
-        raise ValueError(f"{wanted} at the most, not {flaw}.")
+        raise ValueError(f"{wanted} at the most, not {flaws[0]}.")
     return [stroke for stroke in strokes if stroke]
 
 
 class _Network:
-    """A copy of a network in eval mode, and what its convolutions made of the last picture."""
+    """A copy of a network, and what its convolutions made of the last picture."""
 
     def __init__(self, model: nn.Module) -> None:
         if not isinstance(model, nn.Module):
@@ -148,7 +117,7 @@ class _Network:
         self.maps: dict[str, Tensor] = {}  # by the layer's name, C×H×W after ReLU and before pooling
         for name, layer in self.model.named_modules():
             if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(partial(self._keep, name))
+                layer.register_forward_hook(lambda _, _x, output, name=name: self.maps.update({name: output[0].relu()}))
         try:
             chances = self(torch.zeros(1, 1, SIDE, SIDE))
             fits = chances.shape == (1, 10) and bool(chances.isfinite().all())
@@ -163,37 +132,25 @@ class _Network:
         """Return N×10 probabilities for N×1×28×28 grey levels."""
         return logits(self.model, images).softmax(dim=1)
 
-    def _keep(self, name: str, _layer: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        self.maps[name] = output[0].relu()
-
 
 class _Neighbours:
-    """The first 10,000 training digits, and how far from those of its class a digit may be."""
+    """The first 10,000 training digits, and how far from them a picture is."""
 
     def __init__(self, digits: Digits) -> None:
         images, self.labels = (part[:COMPARED] for part in digits.train)
-        self.validation = Split(*(part[:MEASURED] for part in digits.validation))
-        self.pixels, self.coarse = images.flatten(1), _coarse(images)
-        self.norms = self.pixels.square().sum(dim=1)
+        self.pixels, self.coarse = images[:, 0], _coarse(images)
+        self.norms = self.pixels.square().sum(dim=(1, 2))
 
     def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the Euclidean distances to the nearest training digits and their places, the nearest first."""
-        squares = self.norms - 2 * (self.pixels @ image.flatten()) + image.square().sum()
+        squares = self.norms - 2 * (self.pixels.flatten(1) @ image.flatten()) + image.square().sum()
         distances, places = squares.topk(min(NEAREST, len(squares)), largest=False)
         return distances.clamp(min=0).sqrt(), places
 
-    def apart(self, images: Tensor, classes: Tensor) -> Tensor:
-        """Return how far N×1×28×28 images are from the nearest training digit of their class, at half the size."""
-        parts = zip(images.split(250), classes.split(250), strict=True)
-        others = ((_coarse(some), of[:, None] != self.labels) for some, of in parts)
-        return torch.cat([torch.cdist(some, self.coarse).masked_fill(other, SIDE).amin(1) for some, other in others])
-
-    def limit(self, network: _Network) -> float:
-        """Return the distance within which 99 % of the validation digits are."""
-        if not len(self.validation.labels):
-            return LEAST_LIMIT
-        images = self.validation.images
-        return max(float(self.apart(images, network(images).argmax(dim=1)).quantile(NEARER)), LEAST_LIMIT)
+    def apart(self, image: Tensor, digit: int) -> float:
+        """Return how far an image is from the nearest training digit of a class, at half the size; ∞ without one."""
+        distances = torch.cdist(_coarse(image[None, None]), self.coarse[self.labels == digit])
+        return min(distances.flatten().tolist(), default=math.inf)
 
 
 def _coarse(images: Tensor) -> Tensor:
@@ -208,31 +165,33 @@ class Sketchpad(Bench):
     Raises ValueError for a model that does not turn pictures N×1×28×28 into logits N×10.
     """
 
-    pen = shared("pen", _pen, TIPS["pen"])
-    centred = shared("centred", partial(arithmetic.check_switch, "centred"), TIPS["centred"])
+    pen = shared("pen", lambda value: check_step("pen", value, *PENS), TIPS["pen"])
+    centred = shared("centred", partial(check_switch, "centred"), TIPS["centred"])
 
     def __init__(self, model: nn.Module, digits: Digits, strokes: Sequence | None = None) -> None:
-        self._network, self._digits = _Network(model), _Neighbours(digits)
-        self._limit = self._digits.limit(self._network)
+        self._network, self._digits, self._source = _Network(model), _Neighbours(digits), digits.source
         self._lock = threading.RLock()  # the browser's messages come in a thread of their own
-        self._view = SketchpadView(source=digits.source, compared=len(self._digits.labels), example=EXAMPLE)
+        # Strokes and `asked` are the browser's, all else is Python's answer. `given` counts how often Python has set
+        # the strokes, so that the browser can tell that from its own strokes when they come back.
+        state = {"strokes": [], "given": 0, "example": EXAMPLE, "pen": 0.08, "centred": True, "asked": 0, "answered": 0}
+        state |= {"answer": "", "probabilities": [], "picture": "", "maps": [], "nearest": []}
+        self._view = View("heat", "sketchpad", **state)
         low, high, step = PENS
         box = label("centred", TIPS["centred"]) | {"description": "centred as in MNIST"}
-        slider = widgets.FloatSlider(self._view.pen, min=low, max=high, step=step, **label("pen", TIPS["pen"]))
+        slider = widgets.FloatSlider(self.pen, min=low, max=high, step=step, **label("pen", TIPS["pen"]))
         self._linked = {"pen": [slider], "centred": [widgets.Checkbox(True, indent=False, **box)]}
-        links = [(held[0], "value", name) for name, held in self._linked.items()]
-        super().__init__([controls(self._view, links), self._view])
+        super().__init__(self._tied())
         self.strokes = EXAMPLE if strokes is None else strokes
         self._view.observe(lambda _: self._reply(), ["asked", "pen", "centred"])
 
     @property
     def strokes(self) -> list[list[list[float]]]:
         """The drawing: strokes of [x, y] points from 0 to 1, x to the right and y down."""
-        return [[[min(max(part, 0.0), 1.0) for part in point] for point in stroke] for stroke in self._view.strokes]
+        return [[[*point] for point in stroke] for stroke in self._view.strokes]
 
     @strokes.setter
     def strokes(self, given: Sequence) -> None:
-        strokes = _strokes(given)
+        strokes = _checked(given)
         with self._lock, self._view.hold_sync():
             self._view.strokes, self._view.given = strokes, self._view.given + 1
             self._reply()
@@ -265,7 +224,7 @@ class Sketchpad(Bench):
         no_digit = "This is no digit that I know"
         if first < UNSURE:
             return f"{no_digit}: the most likely would be {_likely(one, first)}."
-        if self._digits.apart(image[None, None], torch.tensor([one])) > self._limit:
+        if self._digits.apart(image, one) > LIMIT:
             return f"{no_digit}: the softmax gives {_likely(one, first)}, but it is far from every {one} in training."
         if first < SURE:
             return f"Perhaps {_likely(one, first)}, perhaps {_likely(other, second)}."
@@ -285,21 +244,17 @@ class Sketchpad(Bench):
     def _shown(self) -> dict[str, object]:
         """Return what the view shows, by trait."""
         image, probabilities, maps = self._seen()
-        distances, places = self._digits.nearest(image) if image.any() else (torch.zeros(0), torch.zeros(0).long())
+        distances, places = (part.tolist() for part in self._digits.nearest(image))
+        labels = self._digits.labels[places].tolist()
+        names = [f"{digit} ({distance:.1f})" for digit, distance in zip(labels, distances, strict=True)]
+        title = f"Nearest of {len(self._digits.labels):,} training digits ({self._source}), with their distance"
         return {
             "picture": _base64(image),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
-            "maps": [{"name": name, "shape": list(of.shape), "pixels": _base64(of)} for name, of in maps.items()],
-            "nearest": {
-                "labels": self._digits.labels[places].tolist(),
-                "distances": [round(distance, 2) for distance in distances.tolist()],
-                "pixels": _base64(self._digits.pixels[places]),
-            },
+            "maps": [_strip(f"{name} after ReLU: {len(of)} maps of {{}}×{{}}", of) for name, of in maps.items()],
+            "nearest": [_strip(title, self._digits.pixels[places], names)] * bool(image.any()),
         }
-
-    def _settable(self) -> list[str]:
-        return [*TIPS]
 
     def _told(self) -> dict[str, object]:
         points = sum(map(len, self.strokes))
@@ -314,6 +269,17 @@ class Sketchpad(Bench):
 
 def _likely(digit: int, probability: float) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit} ({'over 99' if probability > 0.995 else round(100 * probability)} %)"
+
+
+def _strip(title: str, pictures: Tensor, names: list[str] | None = None) -> dict[str, object]:
+    """Return pictures N×H×W, their names and their title for the browser."""
+    count, *size = pictures.shape
+    return {
+        "title": title.format(*size),
+        "names": names or [f"map {number}" for number in range(count)],
+        "size": size,
+        "pixels": _base64(pictures),
+    }
 
 
 def _base64(levels: Tensor) -> str:

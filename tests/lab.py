@@ -96,6 +96,26 @@ def run_all(page: Page) -> None:
     page.wait_for_timeout(500)
 
 
+def show(page: Page, source: str, to_the_end: bool = True) -> None:
+    """Put one cell with this code in place of all cells, run it in the kernel as it is, and wait for its bench."""
+    page.evaluate(
+        """async ([source, toTheEnd]) => {
+             const { content, sessionContext } = jupyterapp.shell.currentWidget;
+             if (!sessionContext.session?.kernel) await sessionContext.changeKernel({ name: "python3" });
+             document.activeElement.blur();
+             content.model.sharedModel.deleteCellRange(1, content.widgets.length);
+             content.activeCellIndex = 0;
+             content.activeCell.model.sharedModel.setSource(source);
+             content.activeCell.model.clearExecution();
+             const ended = jupyterapp.commands.execute("notebook:run-cell");
+             if (toTheEnd) await ended;
+           }""",
+        [source, to_the_end],
+    )
+    page.wait_for_selector(".bench > *")
+    page.wait_for_timeout(150)  # until the sliders have heard what their limits are
+
+
 def run_last(page: Page) -> None:
     """Run the active cell, and return when the kernel has answered."""
     page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell').then(() => null)")
@@ -111,10 +131,10 @@ def to_top(page: Page) -> None:
 def draw(page: Page, strokes: list[list[list[float]]]) -> None:
     """Draw on the sketchpad of a notebook's first cell with the mouse."""
     to_top(page)
-    draw_strokes(page, strokes)
+    draw_strokes(page, strokes, between=1)
 
 
-def draw_strokes(page: Page, strokes: list[list[list[float]]]) -> None:
+def draw_strokes(page: Page, strokes: list[list[list[float]]], between: int = 3) -> None:
     """Draw strokes of [x, y] points, in shares of the pad's side, where it is in sight."""
     box = page.locator("canvas.sketch").bounding_box()
     for stroke in strokes:
@@ -122,7 +142,7 @@ def draw_strokes(page: Page, strokes: list[list[list[float]]]) -> None:
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
-            page.mouse.move(*place, steps=3)
+            page.mouse.move(*place, steps=between)
         page.mouse.up()
 
 

@@ -31,14 +31,17 @@ def test_the_link_to_the_course_opens_it(browser, address):
     lab.close(page)
 
 
-@pytest.fixture
-def bench(browser, address):
-    page = lab.open_source(
-        browser, address, "from helpers.explorer import ConvolutionBench\nbench = ConvolutionBench()\nbench"
-    )
-    lab.run_all(page)
+@pytest.fixture(scope="module")
+def cell(browser, address):
+    page = lab.open_source(browser, address, "")
     yield page
     lab.close(page)
+
+
+@pytest.fixture
+def bench(cell):
+    lab.show(cell, "from helpers.explorer import ConvolutionBench\nbench = ConvolutionBench()\nbench")
+    return cell
 
 
 def slider(page, name):

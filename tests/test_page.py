@@ -7,11 +7,13 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from test_explorer import ALL, POOLING_RANGES, POOLINGS, REACHABLE, fits, pooled, put
+from test_explorer import ALL, POOLING_RANGES, POOLINGS, REACHABLE, SIZES, fits, pooled, put
 
 from helpers import arithmetic, convnet, data
-from helpers.explorer import HERE, RANGES, STYLE, ConvolutionBench, PoolingBench
+from helpers.dropout import DropoutBench
+from helpers.explorer import HERE, INPUTS, RANGES, STYLE, ConvolutionBench, PoolingBench
 from helpers.gallery import KernelFilm, LayerWalk
+from helpers.sketchpad import Sketchpad
 
 pytestmark = pytest.mark.browser
 
@@ -216,28 +218,41 @@ def seen(n, k, s, p, out):
     return {place * s + tap - p for place in range(out) for tap in range(k)} & set(range(n))
 
 
-def check_limits(page, settings, bench, names):
-    """Set the settings in the page, and wait until the sliders would hear of the limits that Python finds."""
-    page.evaluate("(settings) => Object.entries(settings).forEach(([name, value]) => model.set(name, value))", settings)
-    names = [f"{name}_{end}" for name in names for end in ("min", "max")] + ["step_max"]
-    limits = {name: getattr(bench._view, name) for name in names}
-    told = "(limits) => Object.entries(limits).every(([name, value]) => model.get(name) === value)"
-    page.wait_for_function(told, arg=limits, timeout=5000)
+LIMITS = """async (walk) => {
+  const told = [];
+  for (const settings of walk) {
+    for (const [name, value] of Object.entries(settings)) model.set(name, value);
+    await new Promise((done) => setTimeout(done, 60));
+    told.push(Object.fromEntries(Object.entries(model.state).filter(([name]) => /_(min|max)$/.test(name))));
+  }
+  return told;
+}"""
 
 
-def test_limits_that_the_page_tells_the_sliders_are_pythons(page):
-    bench = ConvolutionBench()
-    for settings in REACHABLE[::97]:
-        bench.set(**settings)
-        check_limits(page, settings, bench, RANGES)
+def check_limits(page, walk, reachable, names):
+    """Check that the page tells the sliders exactly the values with which torch finds a window."""
+    reachable = {tuple(settings[name] for name in names) for settings in reachable}
+    for settings, told in zip(walk, page.evaluate(LIMITS, walk), strict=True):
+        for name in names:
+            one = {value: {**settings, name: value} for value in range(RANGES[name][0], RANGES[name][1] + 1)}
+            allowed = [value for value, how in one.items() if tuple(how[name] for name in names) in reachable]
+            assert allowed == list(range(told[f"{name}_min"], told[f"{name}_max"] + 1)), (name, settings)
+        assert told["step_max"] == settings["last"]
 
 
-def test_limits_that_the_page_tells_for_pooling_are_pythons(pooling_page):
-    bench = PoolingBench()
-    for settings in POOLINGS[::131]:
-        put(bench, settings)
-        how = settings | {"mode_index": int(settings["mode"] == "average")}
-        check_limits(pooling_page, how, bench, POOLING_RANGES)
+def test_limits_that_the_page_tells_the_sliders_are_torchs(page):
+    walk = [settings | {"last": arithmetic.output_size(**settings) ** 2 - 1} for settings in REACHABLE[::61]]
+    check_limits(page, walk, REACHABLE, RANGES)
+
+
+def test_limits_that_the_page_tells_for_pooling_are_torchs(pooling_page):
+    walk = [
+        settings
+        | {"mode_index": int(settings["mode"] == "average")}
+        | {"last": arithmetic.pooled_size(**{k: settings[k] for k in (*POOLING_RANGES, "ceil_mode")}) ** 2 - 1}
+        for settings in POOLINGS[::83]
+    ]
+    check_limits(pooling_page, walk, SIZES, POOLING_RANGES)
 
 
 def test_a_window_that_does_not_fit_is_never_drawn(page):
@@ -295,9 +310,11 @@ def test_cells_are_edited_by_keyboard_and_a_wrong_word_keeps_the_number(page):
     cell(page, "Kernel", 1, 1).focus()
     page.keyboard.type("-2,5")
     page.keyboard.press("Enter")
-    assert page.evaluate("model.get('weights')[1][1]") == -2.5
+    assert page.evaluate("model.get('kernel_own')[1][1]") == -2.5
     assert cell(page, "Kernel", 1, 1).inner_text() == "-2.5"
-    assert page.evaluate("model.get('weights')[0].slice(0, 3)") == ConvolutionBench(kernel="random").kernel[0].tolist()
+    assert (
+        page.evaluate("model.get('kernel_own')[0].slice(0, 3)") == ConvolutionBench(kernel="random").kernel[0].tolist()
+    )
     page.keyboard.press("Enter")
     page.keyboard.type("<img src=x onerror=alert(1)>")
     page.keyboard.press("Enter")
@@ -306,11 +323,11 @@ def test_cells_are_edited_by_keyboard_and_a_wrong_word_keeps_the_number(page):
     cell(page, "Input", 1, 1).click()
     page.keyboard.type("7")
     page.keyboard.press("Escape")
-    assert page.evaluate("model.get('input_index')") == ConvolutionBench()._names["input"].index("random")
+    assert page.evaluate("model.get('input_index')") == INPUTS.index("random")
     cell(page, "Input", 1, 1).click()
     page.keyboard.type("7")
     page.keyboard.press("Tab")
-    assert page.evaluate("model.get('pixels')[0][0]") == 7
+    assert page.evaluate("model.get('input_own')[0][0]") == 7
     cell(page, "Input", 0, 0).click()
     assert page.locator(".bench input").count() == 0, "a zero of the padding is not edited"
 
@@ -378,6 +395,52 @@ def test_no_number_is_wider_than_its_cell(page, width):
                }).map((cell) => cell.textContent)"""
         )
         assert wide == []
+
+
+# The texts in sight whose contrast with what they stand on is low, as WCAG 2 reckons it, and the ratio.
+FAINT = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (...colours) => {
+    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+    const [red, green, blue] = [...pen.getImageData(0, 0, 1, 1).data].map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const paperOf = (part) => {
+    while (getComputedStyle(part).backgroundColor === "rgba(0, 0, 0, 0)") part = part.parentElement;
+    return getComputedStyle(part).backgroundColor;
+  };
+  const texts = [...document.querySelectorAll(".bench *")].filter((part) => part.offsetParent
+    && !part.closest("button") && [...part.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
+  return texts.map((part) => {
+    const paper = paperOf(part), [ink, under] = [light(paper, getComputedStyle(part).color), light(paper)];
+    return [part.textContent, (Math.max(ink, under) + 0.05) / (Math.min(ink, under) + 0.05)];
+  }).filter(([, ratio]) => ratio < LEAST);
+}"""
+# The colours of JupyterLab's own themes.
+THEMES = {
+    "light": "--jp-content-font-color1: rgba(0, 0, 0, 0.87); --jp-layout-color0: white; --jp-border-color1: #bdbdbd",
+    "dark": "--jp-content-font-color1: white; --jp-layout-color0: #111; --jp-border-color1: #616161",
+}
+
+
+BENCHES = {
+    "convolution": lambda: ConvolutionBench(padding=1, stride=4),
+    "pooling": lambda: PoolingBench(padding=1, stride=4),
+    "dropout": DropoutBench,
+    "sketchpad": lambda: Sketchpad(convnet.trained(), data.embedded()),
+}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("make", BENCHES.values(), ids=BENCHES)
+def test_every_text_can_be_read_in_both_themes(browser, make, theme):
+    bench = make()
+    page = open_bench(browser, bench._view)
+    page.add_style_tag(content=f":root {{ {THEMES[theme]} }}")
+    assert page.evaluate(FAINT.replace("LEAST", "4.5")) == []
+    assert len(page.evaluate(FAINT.replace("LEAST", "22"))) > 40
+    page.close()
 
 
 # The sentence of a page of pictures, and of each picture in sight its name and the colours of its pixels.

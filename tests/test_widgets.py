@@ -23,12 +23,17 @@ SOURCES = {
 }
 
 
-@pytest.fixture
-def opened(browser, address, request):
-    page = lab.open_source(browser, address, SOURCES[request.param])
-    lab.run_all(page)
+@pytest.fixture(scope="module")
+def notebook(browser, address):
+    page = lab.open_source(browser, address, "")
     yield page
     lab.close(page)
+
+
+@pytest.fixture
+def opened(notebook, request):
+    lab.show(notebook, SOURCES[request.param])
+    return notebook
 
 
 def opens(name):
@@ -139,20 +144,24 @@ def test_gradients_are_walked_by_keyboard_by_play_and_from_python(opened):
     assert opened.locator(".graph-node.current").text_content().startswith("25  conv1.bias")
 
 
-@pytest.mark.parametrize(
-    ("opened", "name", "line"),
-    [
-        ("convolution", "stride", "kernel_size=3, stride=2"),
-        ("pooling", "kernel_size", "kernel_size=3, stride=2"),
-        ("dropout", "p", "p=0.55"),
-    ],
-    indirect=["opened"],
-)
-def test_it_goes_on_without_a_kernel(opened, name, line):
-    before = said(opened, "code code")
-    end_kernel(opened)
-    press(opened, name, "ArrowRight")
-    assert said(opened, "code code") != before and line in said(opened, "code code")
+WITHOUT_KERNEL = {
+    "convolution": ("stride", "kernel_size=3, stride=2"),
+    "pooling": ("kernel_size", "kernel_size=3, stride=2"),
+    "dropout": ("p", "nn.Dropout(p=0.55)"),
+    "stepper": ("step", "Step 1 of 25: AddmmBackward0 fc3 · 1×10."),
+}
+
+
+def test_they_go_on_without_a_kernel(notebook):
+    lab.show(notebook, "\n".join(f"{SOURCES[name].removesuffix('bench')}display(bench)" for name in WITHOUT_KERNEL))
+    end_kernel(notebook)
+    shown = notebook.locator(".widget-vbox:has(.bench)")
+    for number, (moved, line) in enumerate(WITHOUT_KERNEL.values()):
+        bench = shown.nth(number)
+        assert line not in bench.inner_text()
+        bench.locator(f".widget-slider:has(.widget-label:text-is('{moved}')) .noUi-handle").press("ArrowRight")
+        notebook.wait_for_timeout(50)
+        assert line in bench.inner_text()
 
 
 def retype(field, text):
@@ -254,20 +263,25 @@ def test_pages_are_turned_by_keyboard_by_play_and_from_python_and_without_a_kern
     assert said(opened, "status") != before and opened.locator(".strip canvas").count() >= 1
 
 
-@opens("stepper")
-def test_the_stepper_goes_on_without_a_kernel(opened):
-    end_kernel(opened)
-    press(opened, "step", "ArrowRight")
-    assert said(opened, "status") == "Step 1 of 25: AddmmBackward0 fc3 · 1×10."
+# What a control or a picture is without a name for those who do not see it.
+NAMELESS = """() => [...document.querySelectorAll(".jp-OutputArea-output .widget-vbox "
+    + ":is(button, input, select, canvas, [role=slider], [role=grid], [role=img], progress)")]
+  .filter((part) => part.offsetParent && !part.closest("[aria-hidden=true]"))
+  .filter((part) => !(part.getAttribute("aria-label") || part.title || part.labels?.[0]?.textContent.trim()
+    || part.tagName === "BUTTON" && part.textContent.trim())).map((part) => part.outerHTML)"""
 
 
-@pytest.mark.parametrize("width", [500, 900])
-@pytest.mark.parametrize("name", ["pooling", "dropout", "tracer", "stepper", "training", "film", "walk"])
-def test_nothing_is_wider_than_its_place(browser, address, name, width):
-    page = lab.open_source(browser, address, SOURCES[name], (width, 900))
-    lab.run_all(page)
-    assert lab.cut_off(page) == []
-    lab.close(page)
+@pytest.mark.parametrize("opened", [*SOURCES], indirect=True)
+def test_every_control_and_picture_has_a_name(opened):
+    assert opened.evaluate(NAMELESS) == []
+
+
+@pytest.mark.parametrize("opened", [*SOURCES], indirect=True)
+def test_nothing_is_wider_than_its_place(opened):
+    for width in (500, 900, 1400):
+        opened.set_viewport_size({"width": width, "height": 900})
+        opened.wait_for_timeout(150)
+        assert lab.cut_off(opened) == []
 
 
 @opens("training")
@@ -301,13 +315,13 @@ def test_the_sandbox_is_set_and_started_by_keyboard(opened):
     )
 
 
-def test_a_training_is_seen_while_it_runs_and_can_be_interrupted(browser, address):
+def test_a_training_is_seen_while_it_runs_and_can_be_interrupted(notebook):
+    page = notebook
     source = (
         "from helpers import convnet, data\nfrom helpers.training import fit\nmodel = convnet.ConvNet()\n"
         "history = fit(model, data.embedded(), epochs=3000)"
     )
-    page = lab.open_source(browser, address, source)
-    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    lab.show(page, source, to_the_end=False)
     page.wait_for_function("document.querySelector('.bench progress')?.value > 0")
     before = page.inner_text(".bench-status")
     page.wait_for_function("(before) => document.querySelector('.bench-status').textContent !== before", arg=before)
@@ -319,4 +333,3 @@ def test_a_training_is_seen_while_it_runs_and_can_be_interrupted(browser, addres
     status = page.inner_text(".bench-status")
     assert f"batch {in_kernel(page, 'len(history.losses)')} of 33000" in status
     assert "Interrupted" in status
-    lab.close(page)
