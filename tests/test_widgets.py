@@ -145,6 +145,7 @@ def test_gradients_are_walked_by_keyboard_by_play_and_from_python(opened):
         ("convolution", "stride", "kernel_size=3, stride=2"),
         ("pooling", "kernel_size", "kernel_size=3, stride=2"),
         ("dropout", "p", "p=0.55"),
+        ("tracer", "channels", "nn.Conv2d(2, 6, kernel_size=3)"),
     ],
     indirect=["opened"],
 )
