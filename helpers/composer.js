@@ -52,15 +52,18 @@ function rowOf(name, part, before) {
 
 // One sentence where a layer does not take what arrives; `volume` is the last shape with several axes.
 function misfit(name, part, at, volume) {
-  if (part.kind === "Linear") return at.at(-1) === part.in_features ? "" : linearMisfit(`${name} takes`, part.in_features, at, volume);
+  const wanted = part.in_features ?? at.at(-1);
+  if (wanted !== at.at(-1)) return linearMisfit(`${name} takes`, wanted, at, volume);
   if (!isWindow(part)) return "";
-  return at.length > 1 ? windowMisfit(name, part, at)
+  return at.length > 1
+    ? windowMisfit(name, part, at)
     : `${name} takes a volume C×H×W, and a row of ${many(at[0], "number")} arrives. Put it before the flattening.`;
 }
 
 function linearMisfit(takes, wanted, at, volume) {
   if (at.length > 1)
-    return `${takes} a row of in_features=${wanted} numbers, and a volume of ${times(at)} arrives: flatten it first, which makes ${multiplied(at)}.`;
+    return `${takes} a row of in_features=${wanted} numbers, and a volume of ${times(at)} arrives: ` +
+      `flatten it first, which makes ${multiplied(at)}.`;
   const origin = prod(volume) === at[0] ? `, as ${times(volume)} flattened is ${multiplied(volume)}` : "";
   return `${takes} in_features=${wanted}, and ${at} numbers arrive${origin}. Write in_features=${at}.`;
 }
@@ -75,7 +78,7 @@ function windowMisfit(name, { kind, kernel_size: k, padding: p }, at) {
 
 // Follow one picture through the layers: `parts` are the layers with all their settings, `rows` those that fit.
 function trace(layers, shape, derive) {
-  const found = { parts: [], rows: [], count: 0n, trouble: "", remark: "", };
+  const found = { parts: [], rows: [], count: 0n, trouble: "", remark: "" };
   let at = shape, volume = shape;
   for (const [place, layer] of layers.entries()) {
     const name = `layer ${place + 1} (${layer.kind})`, part = filled(layer, at, derive && !found.trouble);
@@ -88,14 +91,14 @@ function trace(layers, shape, derive) {
     found.parts.push(part);
     found.count += count;
     const wrong = misfit(name, part, at, volume);
-    if (!found.trouble) note(found, name, part, at, wrong);
+    if (!found.trouble) record(found, name, part, at, wrong);
     if (!wrong) at = shapeAfter(part, at);
   }
   return found;
 }
 
 // Note what a layer makes of the shape that arrives, or what is wrong where it does not take it.
-function note(found, name, part, at, wrong) {
+function record(found, name, part, at, wrong) {
   const linear = part.kind === "Linear", volume = at.length > 1;
   if (wrong) return Object.assign(found, { trouble: wrong, aboutTheRow: linear && !volume });
   if (linear && volume) found.remark = `${name} took the last axis alone, ${at.at(-1)} numbers at a time: no Flatten?`;

@@ -89,11 +89,12 @@ def cases(count):
     """Return random stacks; those that fit with a picture of nearly the same size; large ones; and the ready-made."""
     rng = random.Random(0)
     some = [random_case(rng) for _ in range(count)]
-    near = [fit | {"side": max(1, fit["side"] + rng.randint(-6, 6))} for case in some for fit in fitting(case)]
+    fits = [fit for case in some for fit in fitting(case)]
+    near = [case | {"side": min(64, max(1, case["side"] + rng.randint(-6, 6)))} for case in fits]
     plain = {"channels": 1, "side": 32, "derive": False}
     large = [plain | {"layers": layers, "derive": derive} for layers in LARGE for derive in (True, False)]
     ready = [plain | {"layers": layers, "side": side} for layers in NETWORKS.values() for side in range(1, 65, 3)]
-    return [*some, *(case | {"side": min(64, case["side"])} for case in near), *large, *ready]
+    return [*some, *near, *large, *ready]
 
 
 def test_the_page_shows_what_the_tracer_finds_for_random_stacks(page):
@@ -118,3 +119,66 @@ def check(bench, found, shows):
     assert shows["ending"] == " ".join(found.ending), layers
     assert shows["code"] == bench.code
     assert shows["fields"] == [{name: str(one[name]) for name in KINDS[one["kind"]]} for one in layers]
+
+
+@pytest.fixture
+def fresh(browser):
+    page = open_bench(browser, ShapeTracer(side=28)._view)
+    yield page
+    page.close()
+
+
+def state(page, name):
+    return page.evaluate("(name) => model.get(name)", name)
+
+
+def shown(page):
+    return page.evaluate(SHOWN)
+
+
+def test_layers_are_edited_by_keyboard_without_a_kernel(fresh):
+    field = fresh.get_by_label("in_features of layer 8")
+    assert shown(fresh)["trouble"].startswith("✗ layer 8 (Linear) takes in_features=576, and 400 numbers arrive")
+    field.press("Control+a")
+    field.press_sequentially("400")
+    field.press("Enter")
+    assert state(fresh, "network_index") == len(NETWORKS) and state(fresh, "layers")[7]["in_features"] == 400
+    assert not shown(fresh)["trouble"] and shown(fresh)["rows"][-1][0] == "10"
+    fresh.get_by_label("Remove layer 2").press("Enter")
+    fresh.get_by_label("Move layer 2 up").press("Enter")
+    fresh.get_by_label("kind of layer 1", exact=True).select_option("AvgPool2d")
+    fresh.get_by_role("button", name="Add a layer").press("Enter")
+    kinds = "AvgPool2d Conv2d Conv2d ReLU MaxPool2d Flatten Linear ReLU Linear ReLU Linear ReLU"
+    assert " ".join(one["kind"] for one in state(fresh, "layers")) == kinds
+    assert fresh.evaluate("model.saved") >= 5, "the kernel hears of it where there is one"
+    assert [row[0] for row in shown(fresh)["rows"]][:5] == ["1×14×14", "6×12×12", "16×10×10", "16×10×10", "16×5×5"]
+
+
+def test_ready_made_stacks_and_derive_need_no_kernel(fresh):
+    fresh.evaluate("model.set('derive', true)")
+    assert not shown(fresh)["trouble"] and shown(fresh)["fields"][7]["in_features"] == "400"
+    assert fresh.get_by_label("in_features of layer 8").is_disabled() and state(fresh, "network_index") == 0
+    fresh.evaluate("model.set('derive', false)")
+    assert state(fresh, "layers")[7]["in_features"] == 400 and state(fresh, "network_index") == len(NETWORKS)
+    for place, layers in enumerate(NETWORKS.values()):
+        fresh.evaluate("(place) => model.set('network_index', place)", place)
+        assert state(fresh, "layers") == layers and state(fresh, "network_index") == place
+    fresh.evaluate("model.set('derive', true)")
+    fresh.evaluate("model.set('derive', false)")
+    assert state(fresh, "network_index") == len(NETWORKS) - 1, "nothing followed that did not stand there"
+
+
+def test_a_number_that_is_refused_stays_as_it_was(fresh):
+    fresh.get_by_label("stride of layer 1").fill("65")
+    fresh.get_by_label("stride of layer 1").press("Enter")
+    assert fresh.inner_text(".bench-note") == 'stride takes a whole number from 1 to 64, not "65"; it stays 1.'
+    assert state(fresh, "layers") == NETWORKS["Net, 32×32"] and state(fresh, "network_index") == 0
+
+
+def test_every_field_has_a_name_and_a_closed_view_listens_no_more(fresh):
+    names = fresh.locator(".bench :is(input, select, button)").evaluate_all(
+        "parts => parts.map(part => part.getAttribute('aria-label') ?? part.textContent)"
+    )
+    assert len(names) > 60 and all(names) and len({*names}) == len(names)
+    fresh.evaluate("clean()")
+    assert fresh.evaluate("Object.values(model.heard).flat().length") == 0
