@@ -1,8 +1,152 @@
-// The tracer's layers. The page edits them; the kernel works out every shape, count and sentence.
+// The tracer's layers. The page edits them, and works out every shape, count and sentence itself, with or without a
+// kernel. Python holds the truth; tests/test_composer.py compares all that is shown here with it.
+
+const WINDOWS = ["Conv2d", "MaxPool2d", "AvgPool2d"];
+const MOST_WEIGHTS = 2n ** 61n; // as float32 they would have more bytes than a 64-bit integer counts
+const LARGE = 10n ** 8n; // bytes of float32 that a layer may take before that is said
+const NEIGHBOURS = 8; // pixels more and fewer at which pictures that would fit are looked for
+
+// Sizes and counts are BigInts: they go beyond what a number holds exactly.
+const prod = (sizes) => sizes.reduce((product, size) => product * size, 1n);
+const times = (shape) => shape.join("×");
+const multiplied = (shape) => `${shape.join("·")} = ${prod(shape)}`;
+const commas = (count) => count.toLocaleString("en-US");
+const many = (count, word) => plural(count === 1n ? 1 : count, word);
+const isWindow = ({ kind }) => WINDOWS.includes(kind);
+
+// The layer with whole numbers of any size, and with the settings that follow from the shape that arrives.
+function filled({ kind, ...how }, at, derive) {
+  const part = kind === "Conv2d" ? { kind, in_channels: at[0] } : { kind };
+  for (const [name, value] of Object.entries(how)) part[name] = BigInt(value);
+  if (kind === "Linear" && derive) part.in_features = prod(at);
+  return part;
+}
+
+function parametersOf({ kind, in_channels, kernel_size: k, in_features, out_channels, out_features }) {
+  if (kind !== "Conv2d" && kind !== "Linear") return { count: 0n, weights: 0n, rule: "" };
+  const inner = kind === "Linear" ? [in_features] : [in_channels, k, k], outer = out_channels ?? out_features;
+  const weights = prod(inner) * outer;
+  return { count: weights + outer, weights, rule: `(${inner.join("·")} + 1)·${outer}` };
+}
+
+function shapeAfter({ kind, out_channels, out_features, kernel_size: k, stride: s, padding: p }, at) {
+  if (kind === "Flatten") return [prod(at)];
+  if (kind === "Linear") return [...at.slice(0, -1), out_features];
+  if (!isWindow({ kind })) return at;
+  return [out_channels ?? at[0], ...at.slice(1).map((side) => (side + 2n * p - k) / s + 1n)];
+}
+
+function sizeRule(part, before, after) {
+  const { kernel_size: k, stride: s, padding: p } = part;
+  const rules = before.slice(1).map((side, axis) => `⌊(${side} + 2·${p} − ${k}) / ${s}⌋ + 1 = ${after[axis + 1]}`);
+  if (isWindow(part)) return [...new Set(rules)].join(", ");
+  return after.length < before.length ? multiplied(before) : "";
+}
+
+// What has been found about a layer that fits; `texts` are shape and why, parameters and why.
+function rowOf(name, part, before) {
+  const shape = shapeAfter(part, before), numbers = prod(shape), { count, rule } = parametersOf(part);
+  const texts = [times(shape), sizeRule(part, before, shape), count ? commas(count) : "", rule];
+  return { name, shape, count, most: count > numbers ? count : numbers, texts };
+}
+
+// One sentence where a layer does not take what arrives; `volume` is the last shape with several axes.
+function misfit(name, part, at, volume) {
+  const wanted = part.in_features ?? at.at(-1);
+  if (wanted !== at.at(-1)) return linearMisfit(`${name} takes`, wanted, at, volume);
+  if (!isWindow(part)) return "";
+  return at.length > 1
+    ? windowMisfit(name, part, at)
+    : `${name} takes a volume C×H×W, and a row of ${many(at[0], "number")} arrives. Put it before the flattening.`;
+}
+
+function linearMisfit(takes, wanted, at, volume) {
+  if (at.length > 1)
+    return `${takes} a row of in_features=${wanted} numbers, and a volume of ${times(at)} arrives: ` +
+      `flatten it first, which makes ${multiplied(at)}.`;
+  const origin = prod(volume) === at[0] ? `, as ${times(volume)} flattened is ${multiplied(volume)}` : "";
+  return `${takes} in_features=${wanted}, and ${at} numbers arrive${origin}. Write in_features=${at}.`;
+}
+
+function windowMisfit(name, { kind, kernel_size: k, padding: p }, at) {
+  const padded = kind !== "Conv2d" && 2n * p > k, side = at.slice(1).find((size) => padded || k > size + 2n * p);
+  if (side === undefined) return "";
+  if (k <= side + 2n * p) return `${name}: padding ${p} is more than half of kernel_size ${k}: use ${k / 2n} or less.`;
+  return `${name}: A window of ${k} (kernel_size ${k}, dilation 1) does not fit into ${many(side + 2n * p, "pixel")} ` +
+    `(input_size ${side}, padding ${p}). Use a smaller window, more padding or a larger picture.`;
+}
+
+// Follow one picture through the layers: `parts` are the layers with all their settings, `rows` those that fit.
+function trace(layers, shape, derive) {
+  const found = { parts: [], rows: [], count: 0n, trouble: "", remark: "" };
+  let at = shape, volume = shape;
+  for (const [place, layer] of layers.entries()) {
+    const name = `layer ${place + 1} (${layer.kind})`, part = filled(layer, at, derive && !found.trouble);
+    const { count, weights } = parametersOf(part);
+    if (weights >= MOST_WEIGHTS) {
+      found.trouble ||= `${name} would hold more numbers than torch can count.`;
+      break;
+    }
+    volume = at.length > 1 ? at : volume;
+    found.parts.push(part);
+    found.count += count;
+    const wrong = misfit(name, part, at, volume);
+    if (!found.trouble) record(found, name, part, at, wrong);
+    if (!wrong) at = shapeAfter(part, at);
+  }
+  return found;
+}
+
+// Note what a layer makes of the shape that arrives, or what is wrong where it does not take it.
+function record(found, name, part, at, wrong) {
+  const linear = part.kind === "Linear", volume = at.length > 1;
+  if (wrong) return Object.assign(found, { trouble: wrong, aboutTheRow: linear && !volume });
+  if (linear && volume) found.remark = `${name} took the last axis alone, ${at.at(-1)} numbers at a time: no Flatten?`;
+  found.rows.push(rowOf(name, part, at));
+}
+
+// What the page says about the layers of a model; with `derive`, what follows from the layers before is filled in.
+function traced(model, derive = model.get("derive")) {
+  const side = model.get("side"), shape = (size) => [model.get("channels"), size, size].map(BigInt);
+  const found = trace(model.get("layers"), shape(side), derive), { parts, rows, remark } = found;
+  if (found.aboutTheRow) found.trouble += neighbours(side, (size) => !trace(parts, shape(size), false).trouble);
+  found.ending = [`${commas(found.count)} parameters in all.`, large(rows), remark].filter(Boolean).join(" ");
+  found.code = `nn.Sequential(${parts.map(code).join(", ")})`;
+  return found;
+}
+
+function neighbours(side, fits) {
+  const sides = Array.from({ length: 2 * NEIGHBOURS + 1 }, (_, i) => side - NEIGHBOURS + i);
+  const fit = sides.filter((size) => size > 0 && fits(size)), span = [...new Set([fit[0], fit.at(-1)])];
+  return fit.length ? ` Or feed pictures of ${span.map((size) => `${size}×${size}`).join(" to ")}: those fit.` : "";
+}
+
+function large(rows) {
+  const row = rows.reduce((most, row) => (most && most.most >= row.most ? most : row), undefined);
+  if (!row || 4n * row.most <= LARGE) return "";
+  const part = row.count === row.most ? `parameters of ${row.name}` : `output of ${row.name} for one picture`;
+  return `The ${part} would take ${bytes(Number(4n * row.most))} as float32. Nothing of it was allocated here.`;
+}
+
+function bytes(size) {
+  const [value, decimals, unit] = size >= 1e9 ? [size / 1e9, 1, "GB"] : [size / 1e6, 0, "MB"];
+  // Python rounds a half to the even digit, and toFixed rounds it up.
+  const over = (value * 2 ** (decimals + 1)) % 2 === 1 && /[13579]$/.test(value.toFixed(decimals));
+  const rounded = +(over ? value - 0.01 : value).toFixed(decimals);
+  return `${rounded.toLocaleString("en-US", { minimumFractionDigits: decimals })} ${unit}`;
+}
+
+// The layer as a line of Python with its defaults left out.
+function code({ kind, ...how }) {
+  const usual = { padding: 0n, stride: kind === "Conv2d" ? 1n : undefined };
+  const said = Object.entries(how).filter(([name, value]) => value !== usual[name]);
+  const words = said.map(([name, value]) => (name.endsWith("channels") ? value : `${name}=${value}`));
+  return `nn.${kind}(${kind === "Dropout" ? "p=0.5" : words.join(", ")})`;
+}
 
 const HEADS = ["", "layer", "settings", "shape, and why", "parameters, and why", ""];
 
-// How the layers of a model are changed: each edit is of a copy, and the kernel hears of it.
+// How the layers of a model are changed: each edit is of a copy, and the kernel hears of it where there is one.
 class Layers {
   constructor(model) {
     this.model = model;
@@ -17,7 +161,25 @@ class Layers {
     const layers = structuredClone(this.all);
     edit(layers);
     this.model.set("layers", layers);
+    const stacks = this.model.get("stacks"), stack = stacks[this.model.get("network_index")];
+    // "my own" follows the ready-made ones.
+    if (JSON.stringify(stack) !== JSON.stringify(layers)) this.model.set("network_index", stacks.length);
     this.model.save_changes();
+  }
+
+  // Take the ready-made stack whose name has been chosen.
+  choose() {
+    const stack = this.model.get("stacks")[this.model.get("network_index")];
+    if (stack) this.change((layers) => layers.splice(0, Infinity, ...stack));
+  }
+
+  // What followed from the layers before stays as it is once it follows no more.
+  keep() {
+    if (this.model.get("derive")) return;
+    const { parts } = traced(this.model, true);
+    this.change((layers) => parts.forEach(({ kind, in_features }, place) => {
+      if (kind === "Linear") layers[place].in_features = Number(in_features);
+    }));
   }
 
   add() {
@@ -80,46 +242,65 @@ function layerRow(layers, place, refuse, follow) {
   return { row, fields, found };
 }
 
-function render({ model, el }) {
-  const layers = new Layers(model), body = node("tbody"), ending = node("p"), { line, code, note } = codeLine();
-  const status = node("p", { role: "status", class: "bench-status" });
-  const head = node("thead", {}, node("tr", {}, ...HEADS.map((text) => node("th", {}, text))));
-  const add = node("button", { type: "button", class: "jupyter-button" }, "Add a layer");
-  add.addEventListener("click", () => layers.add());
-  el.append(node("div", { class: "trace-scroll" }, node("table", { class: "trace" }, head, body)), add, status, ending, line);
-  let rows = [], drawn = "", focus;
-
-  function makeRows() {
-    rows = layers.all.map((_, place) => layerRow(layers, place, (text) => write(note, text), (...to) => { focus = to; }));
-    body.replaceChildren(...rows.map(({ row }) => row));
-    if (!focus) return;
-    const row = rows[focus[0]]?.row;
-    (row?.querySelector(`[data-tool="${focus[1]}"]`) ?? add).focus();
-    focus = undefined;
+// The rows of the layers. They are made anew where other kinds of layers stand there, and else only filled in.
+class Rows {
+  constructor(layers, add, note) {
+    Object.assign(this, { layers, add, note, body: node("tbody"), all: [], kinds: "" });
   }
 
-  function draw() {
-    const kinds = layers.all.map((layer) => layer.kind).join(), results = model.get("results"), trouble = model.get("trouble");
-    if (kinds !== drawn) makeRows();
-    else write(note, "");
-    drawn = kinds;
-    rows.forEach(({ row, fields, found }, place) => {
-      for (const input of fields) {
-        const value = String(layers.all[place][input.name]);
-        if (input.value !== value) input.value = value;
-        input.disabled = input.name === "in_features" && model.get("derive");
-      }
-      const wrong = trouble !== "" && place === results.length;
-      found.forEach((part, column) => write(part, results[place]?.[column] ?? (wrong && column === 0 ? "✗" : "")));
+  #make(kinds) {
+    const refuse = (text) => write(this.note, text), follow = (...to) => { this.focus = to; };
+    this.kinds = kinds;
+    this.all = this.layers.all.map((_, place) => layerRow(this.layers, place, refuse, follow));
+    this.body.replaceChildren(...this.all.map(({ row }) => row));
+    const [place, tool] = this.focus ?? [];
+    if (this.focus) (this.all[place]?.row.querySelector(`[data-tool="${tool}"]`) ?? this.add).focus();
+    this.focus = undefined;
+  }
+
+  draw({ parts, rows, trouble }, derive) {
+    const kinds = this.layers.all.map((layer) => layer.kind).join();
+    if (kinds !== this.kinds) this.#make(kinds);
+    else write(this.note, "");
+    this.all.forEach(({ row, fields, found }, place) => {
+      const wrong = trouble !== "" && place === rows.length, texts = rows[place]?.texts ?? [wrong ? "✗" : ""];
+      fields.forEach((input) => fill(input, (parts[place] ?? this.layers.all[place])[input.name], derive));
+      found.forEach((part, column) => write(part, texts[column] ?? ""));
       row.classList.toggle("wrong", wrong);
     });
+  }
+}
+
+function fill(input, value, derive) {
+  if (input.value !== String(value)) input.value = value;
+  input.disabled = input.name === "in_features" && derive;
+}
+
+function render({ model, el }) {
+  const layers = new Layers(model), { line, code: text, note } = codeLine(), ending = node("p");
+  const status = node("p", { role: "status", class: "bench-status" });
+  const head = node("thead", {}, node("tr", {}, ...HEADS.map((name) => node("th", {}, name))));
+  const add = node("button", { type: "button", class: "jupyter-button" }, "Add a layer");
+  const rows = new Rows(layers, add, note);
+  add.addEventListener("click", () => layers.add());
+  el.append(node("div", { class: "trace-scroll" }, node("table", { class: "trace" }, head, rows.body)), add, status, ending, line);
+
+  function draw() {
+    const found = traced(model);
+    rows.draw(found, model.get("derive"));
     add.disabled = layers.all.length >= model.get("most");
-    write(status, trouble && `✗ ${trouble}`);
-    write(ending, model.get("ending"));
-    write(code, model.get("code"));
+    write(status, found.trouble && `✗ ${found.trouble}`);
+    write(ending, found.ending);
+    write(text, found.code);
   }
 
-  return live(model, el, ["layers", "results", "trouble", "ending", "code", "derive"], draw, () => {});
+  const heard = { "change:network_index": () => layers.choose(), "change:derive": () => layers.keep() };
+  for (const [name, act] of Object.entries(heard)) model.on(name, act);
+  const end = live(model, el, ["layers", "channels", "side", "derive"], draw, () => {});
+  return () => {
+    end();
+    for (const [name, act] of Object.entries(heard)) model.off(name, act);
+  };
 }
 
 export default { render };

@@ -1,6 +1,7 @@
 """The tracer with widgets: compose a network from layers, and see each shape and each count while you do."""
 
 import reprlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -9,7 +10,7 @@ import anywidget
 import ipywidgets as widgets
 import torch
 from torch import nn
-from traitlets import Bool, Dict, Int, List, Unicode
+from traitlets import Bool, Dict, Int, List
 
 from helpers import tracer
 from helpers.arithmetic import check_switch, check_whole
@@ -62,21 +63,18 @@ SIDES = {"Net, 32×32": 32, "ConvNet, 28×28": 28, "one convolution": 32}
 
 
 class ComposerView(anywidget.AnyWidget):
-    """What the browser draws: the layers, which it edits, and what the kernel found."""
+    """What the browser draws: the layers, which it edits, and what it finds about them, with or without a kernel."""
 
     _esm = script("composer")
     _css = STYLE
     kinds = Dict(KINDS).tag(sync=True)
+    stacks = List([*NETWORKS.values()]).tag(sync=True)
     most = Int(MOST_LAYERS).tag(sync=True)
     layers = List().tag(sync=True)
     network_index = Int(0).tag(sync=True)
     channels = Int(1).tag(sync=True)
     side = Int(32).tag(sync=True)
     derive = Bool(False).tag(sync=True)
-    results = List().tag(sync=True)
-    trouble = Unicode().tag(sync=True)
-    ending = Unicode().tag(sync=True)
-    code = Unicode().tag(sync=True)
 
 
 class ShapeTracer(Bench):
@@ -106,12 +104,9 @@ class ShapeTracer(Bench):
         links = [(self._network, "index", "network_index")]
         links += [(control, "value", name) for name, held in self._linked.items() for control in held]
         super().__init__([controls(self._view, links), self._view])
-        self._view.observe(self._chosen, "network_index")
         self.network = network
         self.channels, self.derive = channels, derive
         self.side = SIDES[network] if side is None else side
-        self._update()
-        self._view.observe(self._update, ["layers", "channels", "side", "derive"])
 
     @property
     def network(self) -> str:
@@ -120,62 +115,71 @@ class ShapeTracer(Bench):
 
     @network.setter
     def network(self, name: str) -> None:
-        self._network.index = self._view.network_index = index_of(name, [*NETWORKS], "network")
+        index_of(name, [*NETWORKS], "network")
+        self._stand(NETWORKS[name], name)
 
     @property
     def layers(self) -> list[dict[str, object]]:
         """The layers from first to last: dicts of kind and settings."""
-        return [dict(part) for part in self._view.layers]
+        return self._built()[1]
 
     @layers.setter
     def layers(self, parts: Sequence[dict[str, object]]) -> None:
-        self._view.layers = _checked(parts)
+        self._stand(_checked(parts), self.network)
+
+    def _stand(self, layers: list[dict[str, object]], network: str) -> None:
+        place = self._names.index(network if layers == NETWORKS.get(network) else OWN)
+        self._network.index = place
+        with self._view.hold_sync():
+            self._view.network_index, self._view.layers = place, layers
 
     @property
     def code(self) -> str:
         """The stack as a line of Python; in_channels follow from the layers before."""
-        return self._view.code
+        return f"nn.Sequential({', '.join(f'nn.{tracer.code(module)}' for module in self._built()[0])})"
 
     @property
     def trace(self) -> tracer.Trace:
         """What the tracer finds for the stack as it stands."""
-        return self._trace(*_built(self.layers, self._shape, self.derive)[::2])
-
-    def _trace(self, modules: list[nn.Module], trouble: str) -> tracer.Trace:
-        model = nn.Sequential()
-        for number, module in enumerate(modules, 1):
-            model.add_module(f"layer {number} ({type(module).__name__})", module)
-        found = tracer.trace(model, self._shape)
-        found.trouble = found.trouble or trouble
+        modules, _, trouble = self._built()
+        named = {f"layer {number} ({type(module).__name__})": module for number, module in enumerate(modules, 1)}
+        found = tracer.trace(nn.Sequential(OrderedDict(named)), self._shape)
+        found.rows, found.trouble = found.rows[: len(modules)], found.trouble or trouble  # no row of an empty network
         return found
+
+    def _built(self) -> tuple[list[nn.Module], list[dict], str]:
+        """Return the modules, without memory, the layers as they are then, and what is wrong where torch cannot count.
+
+        in_channels follow from the layers before, and in_features where that is wanted.
+        """
+        modules, parts, derive = [], [dict(part) for part in self._view.layers], self.derive
+        at = torch.empty(1, *self._shape, device="meta")
+        for number, part in enumerate(parts, 1):
+            how = {name: value for name, value in part.items() if name != "kind"}
+            if part["kind"] == "Conv2d":
+                how["in_channels"] = at.shape[1]
+            if part["kind"] == "Linear" and derive:
+                how["in_features"] = at[0].numel()
+            try:
+                with torch.device("meta"):
+                    modules.append(getattr(nn, part["kind"])(**how))
+            except RuntimeError:  # more numbers than a 64-bit integer counts
+                return modules, parts, f"layer {number} ({part['kind']}) would hold more numbers than torch can count."
+            part |= {name: how[name] for name in how.keys() & part.keys()}
+            try:
+                at = modules[-1](at)
+            except (RuntimeError, IndexError):  # the tracer says it in words
+                derive = False
+        return modules, parts, ""
 
     @property
     def _shape(self) -> tuple[int, int, int]:
         return self.channels, self.side, self.side
 
-    def _chosen(self, _change: object) -> None:
-        if self.network != OWN:
-            self._view.layers = NETWORKS[self.network]
-
-    def _update(self, _change: object = None) -> None:
-        modules, layers, trouble = _built(self.layers, self._shape, self.derive)
-        found = self._trace(modules, trouble)
-        with self._view.hold_sync():
-            self._view.layers = layers
-            if self.network != OWN and not self._is(NETWORKS[self.network]):
-                self._network.index = self._view.network_index = self._names.index(OWN)
-            self._view.results = [row.found for row in found.rows]
-            self._view.trouble = found.trouble
-            self._view.ending = " ".join(found.ending)
-            self._view.code = f"nn.Sequential({', '.join(f'nn.{tracer.code(module)}' for module in modules)})"
-
-    def _is(self, layers: list[dict]) -> bool:
-        """Say whether these layers stand there, leaving aside what follows from the others."""
-        left_out = {"in_features"} if self.derive else set()
-        mine, others = (
-            [{k: part[k] for k in part.keys() - left_out} for part in parts] for parts in (self.layers, layers)
-        )
-        return mine == others
+    def _put(self, name: str, value: object) -> None:
+        if name == "derive" and not value:
+            self._stand(self.layers, self.network)  # what followed stays as it is
+        super()._put(name, value)
 
     def _settable(self) -> list[str]:
         return [*TIPS, "layers"]
@@ -187,31 +191,6 @@ class ShapeTracer(Bench):
         found = self.trace  # as a table, for those who read without a kernel
         still = {"text/html": found._repr_html_(), "text/plain": repr(found)}
         return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {}
-
-
-def _built(layers: list[dict], shape: tuple, derive: bool) -> tuple[list[nn.Module], list[dict], str]:
-    """Return the modules, without memory, the layers as they are then, and what is wrong where torch cannot count it.
-
-    in_channels follow from the layers before, and in_features where that is wanted.
-    """
-    modules, parts, at = [], [], torch.empty(1, *shape, device="meta")
-    for number, part in enumerate(layers, 1):
-        how = {name: value for name, value in part.items() if name != "kind"}
-        if part["kind"] == "Conv2d":
-            how["in_channels"] = at.shape[1]
-        if part["kind"] == "Linear" and derive:
-            how["in_features"] = at[0].numel()
-        try:
-            with torch.device("meta"):
-                modules.append(getattr(nn, part["kind"])(**how))
-        except RuntimeError:  # more numbers than a 64-bit integer counts
-            return modules, layers, f"layer {number} ({part['kind']}) would hold more numbers than torch can count."
-        parts.append(part | {name: how[name] for name in how.keys() & part.keys()})
-        try:
-            at = modules[-1](at)
-        except (RuntimeError, IndexError):  # the tracer says it in words
-            derive = False
-    return modules, parts, ""
 
 
 def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:

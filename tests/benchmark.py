@@ -104,7 +104,7 @@ def latency() -> None:
         "backward stepper": (STEPPER, ".bench", ["step"]),
         "kernel film": (FILM, ".bench", ["moment"]),
         "walk through the layers": (WALK, ".bench", ["image", "layer"]),
-        "shape tracer (kernel)": (TRACER, ".bench", ["side", "channels"]),
+        "shape tracer": (TRACER, ".bench", ["side", "channels"]),
     }
     within = {
         "convolution in notebook 01": ("01_convolution_arithmetic", SLIDERS),

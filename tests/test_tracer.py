@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers import tracer
 from helpers.composer import KINDS, NETWORKS, ShapeTracer, layer
 from helpers.tracer import trace
 
@@ -178,10 +177,10 @@ def test_a_billion_weights_are_counted_and_not_allocated():
     )
     bench = ShapeTracer()
     bench.layers = [layer("Flatten"), layer("Linear", in_features=1024, out_features=10**7)]
-    assert "The parameters of layer 2 (Linear) would take 41.0 GB" in bench._view.ending
+    assert "The parameters of layer 2 (Linear) would take 41.0 GB" in bench.trace.remark
     bench.layers = [layer("Flatten"), layer("Linear", in_features=10**14, out_features=10**7)]
-    assert bench._view.trouble == "layer 2 (Linear) would hold more numbers than torch can count."
-    assert len(bench._view.results) == 1 and bench.network == "my own"
+    assert bench.trace.trouble == "layer 2 (Linear) would hold more numbers than torch can count."
+    assert len(bench.trace.rows) == 1 and bench.network == "my own"
     bench.derive = True
     bench.layers = [layer("Conv2d", out_channels=10**7), layer("Flatten"), layer("Linear")]
     bench.layers = bench.layers
@@ -329,14 +328,13 @@ def test_words_and_table_hold_the_same():
     assert "<script>" not in trace(nn.Sequential(type("<script>", (nn.ReLU,), {})()), (3,))._repr_html_()
 
 
-def test_the_widget_says_what_trace_says():
+def test_the_widget_traces_what_stands_there():
     bench = ShapeTracer()
-    assert bench.network == "Net, 32×32" and bench.trace.shape == (10,) and not bench._view.trouble
-    assert [cells[0] for cells in bench._view.results] == [tracer.times(row.shape) for row in bench.trace.rows]
+    assert bench.network == "Net, 32×32" and bench.trace.shape == (10,) and not bench.trace.trouble
     bench.side = 28
-    assert bench._view.trouble.startswith("layer 8 (Linear) takes in_features=576, and 400 numbers arrive")
+    assert bench.trace.trouble.startswith("layer 8 (Linear) takes in_features=576, and 400 numbers arrive")
     bench.derive = True
-    assert not bench._view.trouble and bench.layers[7]["in_features"] == 400 and bench.network == "Net, 32×32"
+    assert not bench.trace.trouble and bench.layers[7]["in_features"] == 400 and bench.network == "Net, 32×32"
     bench.derive = False
     assert bench.layers[7]["in_features"] == 400 and bench.network == "my own"
     model = eval(bench.code, {"nn": nn})
@@ -347,7 +345,7 @@ def test_the_widget_says_what_trace_says():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_ready_made_networks_fit(name):
     bench = ShapeTracer(name)
-    assert not bench._view.trouble and bench.network == name and bench.layers == NETWORKS[name]
+    assert not bench.trace.trouble and bench.network == name and bench.layers == NETWORKS[name]
 
 
 @pytest.mark.parametrize(
@@ -379,4 +377,4 @@ def test_every_kind_of_layer_can_be_added():
     bench = ShapeTracer("one convolution")
     for kind in KINDS:
         bench.layers = [layer("Conv2d"), layer(kind)]
-        assert bench.network == "my own" and (not bench._view.trouble) == (kind != "Linear")
+        assert bench.network == "my own" and (not bench.trace.trouble) == (kind != "Linear")

@@ -149,6 +149,7 @@ WITHOUT_KERNEL = {
     "pooling": ("kernel_size", "kernel_size=3, stride=2"),
     "dropout": ("p", "nn.Dropout(p=0.55)"),
     "stepper": ("step", "Step 1 of 25: AddmmBackward0 fc3 · 1×10."),
+    "tracer": ("channels", "nn.Conv2d(2, 6, kernel_size=3)"),
 }
 
 
@@ -193,8 +194,8 @@ def test_layers_are_edited_by_keyboard(opened):
     assert opened.evaluate("document.activeElement.getAttribute('aria-label')") == "Move layer 1 up"
     opened.get_by_role("button", name="Add a layer").press("Enter")
     opened.wait_for_function("document.querySelectorAll('.trace tbody tr').length === 12")
-    # The kernel has heard of it when its line of code ends so.
-    opened.wait_for_function("document.querySelector('.bench code').textContent.endsWith('nn.ReLU())')")
+    assert said(opened, "code code").endswith("nn.ReLU())")
+    opened.wait_for_timeout(500)  # the kernel hears of it in a thread of its own
     kinds = "AvgPool2d Conv2d Conv2d ReLU MaxPool2d Flatten Linear ReLU Linear ReLU Linear ReLU"
     assert in_kernel(opened, "*(layer['kind'] for layer in bench.layers)") == kinds
     assert said(opened, "code code") == in_kernel(opened, "bench.code")
@@ -223,6 +224,26 @@ def test_a_smaller_picture_is_explained_and_mended_by_keyboard(opened):
     opened.keyboard.press("Space")
     opened.wait_for_function("document.querySelector('.bench-status').textContent === ''")
     assert ["in_features", "400"] in fields(opened) and opened.get_by_label("in_features of layer 8").is_disabled()
+
+
+@opens("tracer")
+def test_stacks_are_chosen_in_the_page_and_from_python_and_without_a_kernel(opened):
+    network = opened.locator(".widget-dropdown select")
+    network.select_option("one convolution")
+    opened.wait_for_timeout(500)
+    assert in_kernel(opened, "len(bench.layers), bench.network") == "1 one convolution"
+    set_both = "setattr(bench, 'network', 'ConvNet, 28×28') or setattr(bench, 'derive', True)"
+    assert in_kernel(opened, set_both) == "None"
+    opened.wait_for_function("document.querySelector('.bench code').textContent.includes('in_features=512, ')")
+    assert network.input_value() == "ConvNet, 28×28" and opened.get_by_label("in_features of layer 8").is_disabled()
+    assert in_kernel(opened, "setattr(bench, 'derive', False), bench.network") == "None my own"
+    assert network.input_value() == "my own" and ["in_features", "512"] in fields(opened)
+    end_kernel(opened)
+    network.select_option("Net, 32×32")
+    assert said(opened, "status") == "" and "in_features=576" in said(opened, "code code")
+    retype(opened.get_by_label("in_features of layer 8"), "575")
+    assert said(opened, "status").startswith("✗ layer 8 (Linear) takes in_features=575, and 576 numbers arrive")
+    assert network.input_value() == "my own"
 
 
 @opens("tracer")
