@@ -279,7 +279,7 @@ def main(*given: str) -> None:
     for name, command in commands.items():
         options = chosen.add_parser(name, description=command.__doc__)
         if name in ("training", "class"):
-            options.add_argument("--quick", action="store_true", help="in two minutes")
+            options.add_argument("--quick", action="store_true", help="fewer and shorter runs")
         if name == "class":
             options.add_argument("--kernels", type=int, nargs="+", help="how many students, one row for each")
     options = vars(parser.parse_args(given))

@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import psutil
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).parents[1]
 PREPARE = "import torch; from helpers import data; print(data.digits().source, torch.__version__)"
@@ -54,8 +55,13 @@ class Student:
                 self.seconds = time.perf_counter() - self.began
             except asyncio.CancelledError:
                 self.fault = "given up"
+            except CellExecutionError as fault:
+                self.fault = f"{fault.ename}: {fault.evalue}"
             except Exception as fault:
-                self.fault = f"{type(fault).__name__}: {str(fault).strip().splitlines()[-1]}"
+                self.fault = f"{type(fault).__name__}: {fault}"
+            finally:
+                if self.client.km and self.client.km.has_kernel:  # given up while it started
+                    await self.client.km.shutdown_kernel(now=True)
 
     def look(self) -> int:
         """Return the bytes of memory that the kernel takes now, and keep the largest."""
