@@ -3,7 +3,7 @@
 import asyncio
 import re
 import subprocess
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import classroom
 import links
@@ -26,7 +26,7 @@ def opened(link):
     if parts.netloc == "mybinder.org":
         _, version, host, owner, name, branch = parts.path.split("/")
         assert (version, host, list(query)) == ("v2", "gh", ["urlpath"])
-        return f"{owner}/{name}", branch, path
+        return f"{owner}/{name}", unquote(branch), path
     assert parts.path == "/hub/user-redirect/git-pull"
     where = query["repo"].removeprefix("https://github.com/")
     folder = where.rpartition("/")[2]  # nbgitpuller clones into it
@@ -59,8 +59,9 @@ def test_the_links_are_those_that_the_tool_writes_and_no_others():
     for page in (README, HUB):
         for address in re.findall(r"https://\S*(?:mybinder\.org/v2|git-pull)\S*", page):
             assert f"]: {address}\n" in page
-        kept = opened(LINK.search(page)[3])
-        assert Course(kept[0], kept[1]).written(page) == page
+    where, branch, _ = opened(LINK.search(HUB)[3])
+    hub = re.search(r"^\[hub-01\]: (\S+)/hub/user-redirect/", HUB, re.MULTILINE)[1]
+    assert [Course(where, branch, hub).written(page) for page in (README, HUB)] == [README, HUB]
 
 
 @pytest.mark.parametrize("page", [README, HUB])
@@ -70,7 +71,7 @@ def test_a_new_address_reaches_every_link_and_command(page):
     assert "OWNER" not in moved and "REPOSITORY" not in moved
     for kind, _, link in LINK.findall(moved):
         where, branch, path = opened(link)
-        assert (where, branch) == ("me/a.course", "spring%2F26" if kind == "binder" else "spring/26")
+        assert (where, branch) == ("me/a.course", "spring/26")
         assert (ROOT / path) in NOTEBOOKS
         assert kind == "binder" or link.startswith("https://hub.my.school/hub/")
     assert course.written(moved) == moved
