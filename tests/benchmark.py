@@ -5,9 +5,11 @@ from a key press to the changed picture. `sketchpad` draws in notebook 06, and p
 network's answer, and how long each move takes to be drawn. `startup` runs notebook 01 in a fresh kernel and prints
 the time to its first picture and the memory that its kernel takes; `memory` does that for notebook 05.
 `training` trains the ConvNet in the older way and in ours, for a quarter of an hour; `training --quick` takes two
-minutes.
+minutes. `class` lets 1, 10 and 30 kernels run a notebook at once, as a class on a hub does; `--kernels` says how many,
+`class --quick` is 1 and 4.
 """
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -16,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
-import torch
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
@@ -205,6 +206,8 @@ def sketchpad() -> None:
 
 def startup() -> None:
     """Print the time from Run All in a fresh kernel to the first picture, and the kernel's peak memory."""
+    import torch
+
     first, begin = [], time.perf_counter()
 
     def note_picture(cell, cell_index, execute_reply) -> None:
@@ -219,6 +222,8 @@ def startup() -> None:
 
 def memory() -> None:
     """Print the peak memory of notebook 05's kernel, and how much of it the packages take before any digit is there."""
+    import torch
+
     begin = time.perf_counter()
     name, megabytes = _run_fresh("05")
     seconds = time.perf_counter() - begin
@@ -250,16 +255,36 @@ def _megabytes(printed: str) -> float:
     return int(printed) / (1024 * (1024 if sys.platform == "darwin" else 1))
 
 
-def training(*options: str) -> None:
+def training(quick: bool = False) -> None:
     """Print how much faster the course trains than older texts, and what its recipes reach."""
     import race
 
-    race.table(quick="--quick" in options)
+    race.table(quick=quick)
+
+
+def classroom(quick: bool = False, kernels: list[int] | None = None) -> None:
+    """Print what a class of students asks of one machine; exit with 1 where a kernel did not come to its end."""
+    import classroom
+
+    if not classroom.table(kernels or (classroom.QUICK if quick else classroom.KERNELS)):
+        sys.exit(1)
+
+
+def main(*given: str) -> None:
+    """Run the benchmark that the arguments name."""
+    commands = {"latency": latency, "sketchpad": sketchpad, "startup": startup, "memory": memory}
+    commands |= {"training": training, "class": classroom}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    chosen = parser.add_subparsers(dest="chosen", required=True)
+    for name, command in commands.items():
+        options = chosen.add_parser(name, description=command.__doc__)
+        if name in ("training", "class"):
+            options.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+        if name == "class":
+            options.add_argument("--kernels", type=int, nargs="+", help="how many students, one row for each")
+    options = vars(parser.parse_args(given))
+    commands[options.pop("chosen")](**options)
 
 
 if __name__ == "__main__":
-    commands = {"latency": latency, "sketchpad": sketchpad, "startup": startup, "memory": memory, "training": training}
-    chosen, *options = sys.argv[1:] or [""]
-    if chosen not in commands or set(options) - {"--quick"} or (options and chosen != "training"):
-        sys.exit(f"Say which: python tests/benchmark.py {' | '.join(commands)} [--quick]")
-    commands[chosen](*options)
+    main(*sys.argv[1:])
