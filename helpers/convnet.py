@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.data import SentenceError
+from helpers.notebook import SentenceError
 
 CHECKPOINT = Path(__file__).with_suffix(".pt")
 SNAPSHOTS = CHECKPOINT.with_stem("convnet_snapshots")

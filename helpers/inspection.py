@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from helpers.arithmetic import LARGEST, check_whole
-from helpers.data import Split, progress
+from helpers.data import Split
+from helpers.notebook import progress
 from helpers.training import logits
 
 # How many pixels one number of a ConvNet's convolution sees, how far those of its neighbour are, and where they start.

@@ -49,9 +49,7 @@ def old_loaders() -> tuple[DataLoader, DataLoader, DataLoader]:
     from torchvision.datasets import MNIST
     from torchvision.transforms import ToTensor
 
-    given = os.environ.get("MNIST_ROOT")
-    root = data._given_root(given) if given else data.DATA
-    learned, tested = (MNIST(root, train=train, transform=ToTensor()) for train in (True, False))
+    learned, tested = (MNIST(data.folder(), train=train, transform=ToTensor()) for train in (True, False))
     halves = [SubsetRandomSampler(range(start, start + 5000)) for start in (0, 5000)]
     return DataLoader(learned, 64, shuffle=True), *(DataLoader(tested, 64, sampler=half) for half in halves)
 
