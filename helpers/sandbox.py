@@ -1,7 +1,7 @@
 """The training sandbox: hyper-parameters on sliders, a button that trains, and the last runs side by side."""
 
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 
@@ -51,14 +51,13 @@ class TrainingBench(Bench):
     lr, batch_size, epochs, images = map(_chosen, CHOICES)
 
     def __init__(self, digits: Digits, make: Callable[[], nn.Module] = ConvNet, **settings: float) -> None:
-        for name in settings:
-            if name not in TIPS:
-                raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(TIPS)}.")
-        self._digits, self._make = digits, make
-        self._histories: list[History] = []
+        self._digits, self._make, self._histories = digits, make, []
         count = len(digits.train.labels)
-        images = [number for number in CHOICES["images"] if number < count] + [count]
-        self._linked = {name: [_slider(name, values)] for name, values in (CHOICES | {"images": images}).items()}
+        choices = CHOICES | {"images": [number for number in CHOICES["images"] if number < count] + [count]}
+        self._linked = {
+            name: [widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))]
+            for name, values in choices.items()
+        }
         self._view = MonitorView(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
         tip = f"Train a fresh network, for {SECONDS} seconds at most"
         self._button = widgets.Button(description="Train", tooltip=tip, button_style="primary")
@@ -75,12 +74,10 @@ class TrainingBench(Bench):
 
     def train(self) -> History:
         """Train a fresh network with the settings as they stand and add the run to the view."""
-        if self._button.disabled:
-            raise ValueError("A training is running; wait until it has ended, ten seconds at most.")
         self._button.disabled = True
         try:
             self._histories.append(self._run())
-        except Exception as fault:
+        except Exception as fault:  # a button has no place for a traceback
             self._view.says = f"This run failed with {type(fault).__name__}: {fault}"
             raise
         finally:
@@ -90,9 +87,8 @@ class TrainingBench(Bench):
     def _run(self) -> History:
         settings = self._told()
         name = ", ".join(f"{word} {value}" for word, value in settings.items())
-        images, labels = (part[: self.images] for part in self._digits.train)
-        del settings["images"]
-        digits = replace(self._digits, train=Split(images, labels))
+        count = settings.pop("images")
+        digits = replace(self._digits, train=Split(*(part[:count] for part in self._digits.train)))
         with seeded(0):
             model = self._make()
         monitor = Monitor(digits.source, f"{len(self._histories) + 1}: {name}", self._view)
@@ -106,7 +102,3 @@ class TrainingBench(Bench):
 
     def _still(self) -> figures.Picture:
         return figures.training(dict(zip(self._view.names, self._view.runs, strict=True)), self._digits.source)
-
-
-def _slider(name: str, values: Sequence[float]) -> widgets.SelectionSlider:
-    return widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))
