@@ -1,6 +1,6 @@
 """What a notebook shows besides results: a bar while something takes its time, and errors of one sentence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -32,3 +32,11 @@ def progress(whole: int, words: Callable[[int], str]) -> Iterator[Callable[[int]
     finally:
         shown.update({"text/plain": ""}, raw=True)  # a stored notebook would otherwise ask for a bar that is gone
         bar.close()
+
+
+def tracked(items: Sequence, what: str) -> Iterator:
+    """Give the items one after the other, and show how many are done."""
+    with progress(len(items), lambda done: f"{what}: {done} of {len(items)}") as show:
+        for done, item in enumerate(items):
+            show(done)
+            yield item
