@@ -12,7 +12,7 @@ from helpers import figures
 from helpers.convnet import ConvNet
 from helpers.data import Digits, Split
 from helpers.explorer import Bench, label
-from helpers.monitor import Monitor, MonitorView
+from helpers.monitor import Monitor
 from helpers.training import History, fit, seeded
 
 SECONDS = 10
@@ -58,7 +58,7 @@ class TrainingBench(Bench):
             name: [widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))]
             for name, values in choices.items()
         }
-        self._view = MonitorView(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
+        self._view = Monitor(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
         tip = f"Train a fresh network, for {SECONDS} seconds at most"
         self._button = widgets.Button(description="Train", tooltip=tip, button_style="primary")
         self._button.on_click(lambda _: self.train())
@@ -91,8 +91,8 @@ class TrainingBench(Bench):
         digits = replace(self._digits, train=Split(*(part[:count] for part in self._digits.train)))
         with seeded(0):
             model = self._make()
-        monitor = Monitor(digits.source, f"{len(self._histories) + 1}: {name}", self._view)
-        return fit(model, digits, seconds=SECONDS, monitor=monitor, **settings)
+        self._view.name = f"{len(self._histories) + 1}: {name}"
+        return fit(model, digits, seconds=SECONDS, monitor=self._view, **settings)
 
     def _settable(self) -> list[str]:
         return [*TIPS]

@@ -10,6 +10,8 @@ from numbers import Real
 
 import torch
 import torch.nn.functional as F
+from IPython import get_ipython
+from IPython.display import display
 from torch import nn
 
 from helpers import figures
@@ -157,9 +159,13 @@ def fit(
     check_whole("seed", seed, 0)
     if seconds is not None:
         _check_number("seconds", seconds)
+    own = show and monitor is None and hasattr(get_ipython(), "kernel")
+    if own:
+        monitor = Monitor(source=digits.source)
+        display(monitor)
     with seeded(seed):
-        history = _Run(model, digits, recipe, seconds or math.inf, monitor or Monitor(digits.source, show=show)).go()
-    if history.stopped and not monitor:
+        history = _Run(model, digits, recipe, seconds or math.inf, monitor).go()
+    if history.stopped and (own or monitor is None):
         print(history.stopped)
     return history
 
@@ -167,7 +173,9 @@ def fit(
 class _Run:
     """One run, from the first batch to the last or to what ends it early."""
 
-    def __init__(self, model: nn.Module, digits: Digits, recipe: Recipe, seconds: float, monitor: Monitor) -> None:
+    def __init__(
+        self, model: nn.Module, digits: Digits, recipe: Recipe, seconds: float, monitor: Monitor | None
+    ) -> None:
         self.model, self.digits, self.recipe, self.seconds, self.monitor = model, digits, recipe, seconds, monitor
         self.batches = math.ceil(recipe.epochs * math.ceil(len(digits.train.labels) / recipe.batch_size))
         self.history = History(digits.source, recipe, best=_copy(model.state_dict()))
@@ -188,11 +196,13 @@ class _Run:
         self.model.to("cpu", memory_format=torch.contiguous_format).eval().zero_grad()
         if self.why:
             self.history.stopped = self._ended(kept)
-        self.monitor.finish(self.history, self._elapsed())
+        if self.monitor:
+            self.monitor.finish(self.history, self._elapsed())
         return self.history
 
     def _prepare(self) -> None:
-        self.monitor.start(self.batches)
+        if self.monitor:
+            self.monitor.start(self.batches)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         # Convolutions on a CPU are faster where the channels of a pixel lie side by side.
         self.model.to(device, memory_format=torch.channels_last)
@@ -239,7 +249,8 @@ class _Run:
         if (done - 1) % math.ceil(self.batches / SNAPSHOTS) == 0:
             kernels = {name: values for name, values in self.model.state_dict().items() if values.ndim == 4}
             self.history.snapshots.append((done, _copy(kernels)))
-        self.monitor.tick(self.history, elapsed, self.seconds)
+        if self.monitor:
+            self.monitor.tick(self.history, elapsed, self.seconds)
         if elapsed > self.seconds and done < self.batches:
             self.why = f"Time is up ({self.seconds:g} seconds)"
 

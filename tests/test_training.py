@@ -13,7 +13,7 @@ from torch import nn
 
 from helpers import convnet, data, training
 from helpers.figures import in_bins
-from helpers.monitor import Monitor, MonitorView
+from helpers.monitor import Monitor
 from helpers.training import LONG, QUICK, Recipe, evaluate, fit, shifted
 
 
@@ -313,9 +313,9 @@ def test_the_model_comes_back_as_other_code_expects_it(digits):
 
 
 def test_a_model_that_fails_raises_its_own_error(digits):
-    view = MonitorView(source="here")
+    view = Monitor(source="here", name="a run")
     with pytest.raises(RuntimeError, match="shape"):
-        fit(nn.Linear(3, 3), digits, monitor=Monitor("here", "a run", view))
+        fit(nn.Linear(3, 3), digits, monitor=view)
     assert "Finished" not in view.says
 
 
@@ -384,9 +384,9 @@ def test_the_history_is_a_plain_table_and_draws_itself(digits):
 
 
 def test_the_view_draws_at_most_ten_times_a_second(digits):
-    view, drawn = MonitorView(source="here"), []
+    view, drawn = Monitor(source="here", name="a run"), []
     view.observe(lambda change: drawn.append(change["new"]), "runs")
-    history = fit(fresh(), digits, epochs=15, monitor=Monitor("here", "a run", view))
+    history = fit(fresh(), digits, epochs=15, monitor=view)
     assert 2 <= len(drawn) <= 1 + 10 * history[-1]["seconds"] + 1
     assert all(before["steps"][-1] < after["steps"][-1] for (before,), (after,) in pairwise(drawn[:-1]))
     assert view.done == 1
@@ -397,17 +397,18 @@ def test_the_view_draws_at_most_ten_times_a_second(digits):
 
 
 def test_the_bar_follows_the_clock_where_the_time_is_bounded(digits):
-    view, bars = MonitorView(source="here"), []
+    view, bars = Monitor(source="here", name="a run"), []
     view.observe(lambda change: bars.append(change["new"]), "done")
-    fit(fresh(), digits, epochs=10_000, seconds=0.7, monitor=Monitor("here", "", view))
+    fit(fresh(), digits, epochs=10_000, seconds=0.7, monitor=view)
     assert bars == sorted(bars) and bars[-1] == 1
     assert any(0.2 < bar < 1 for bar in bars)
 
 
 def test_the_view_keeps_the_last_four_runs(digits):
-    view = MonitorView(source="here")
+    view = Monitor(source="here", name="a run")
     for name in "abcdef":
-        fit(fresh(), digits, monitor=Monitor("here", name, view))
+        view.name = name
+        fit(fresh(), digits, monitor=view)
     assert view.names == [*"cdef"]
     assert len(view.runs) == 4
 
