@@ -36,10 +36,8 @@ SLOWEST = 25_000  # bytes a second below which it loses them
 FAULTS = {
     ssl.SSLCertVerificationError: "the server could not be trusted",
     TimeoutError: "the server did not deliver in time",
-    ConnectionRefusedError: "no network",
-    (ConnectionError, HTTPException, EOFError): "the download was cut short",
-    OSError: "no network",
-    Exception: "the download failed",
+    (ConnectionResetError, ConnectionAbortedError, HTTPException, EOFError): "the download was cut short",
+    Exception: "no network",
 }
 
 
@@ -93,7 +91,7 @@ def digits() -> Digits:
     Raises MnistRootError where MNIST_ROOT is set and does not hold MNIST; nothing is ever written there.
     """
     given, root = os.environ.get("MNIST_ROOT"), folder()
-    if given == "embedded" and not os.path.isdir(root):
+    if given == "embedded":
         return embedded()
     try:
         return _mnist(root)
@@ -139,8 +137,10 @@ def _mnist(root: Path) -> Digits:
     """Return the MNIST in a folder; raise _NotHadError where a file of it is not sound."""
     if not os.path.isdir(root):
         raise _NotHadError("which is no folder that can be read")
-    levels, labels, test_levels, test_labels = (_file(root, name) for name in MD5)
-    return _digits(Split(_images(levels), labels[8:].long()), Split(_images(test_levels), test_labels[8:].long()))
+    files = [_file(root, name) for name in MD5]
+    # What stands before the numbers is their kind and their count.
+    images, labels = [file[16:].view(-1, 1, 28, 28) for file in files[::2]], [file[8:].long() for file in files[1::2]]
+    return _digits(*map(Split, images, labels))
 
 
 def _file(root: Path, name: str) -> torch.Tensor:
@@ -154,10 +154,6 @@ def _file(root: Path, name: str) -> torch.Tensor:
     if _md5(content.translate(ONE_IS_ZERO) if "images" in name else content) != MD5[name]:
         raise _NotHadError(f"in which {RAW / name} is incomplete or not MNIST's")
     return torch.frombuffer(content, dtype=torch.uint8)
-
-
-def _images(levels: torch.Tensor) -> torch.Tensor:
-    return levels[16:].view(-1, 1, 28, 28)  # after magic number, count, height and width
 
 
 def _md5(content: bytes) -> str:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from helpers.arithmetic import LARGEST, check_whole
+from helpers.arithmetic import check_whole
 from helpers.data import Split
 from helpers.notebook import tracked
 from helpers.training import evaluate, logits
@@ -132,10 +132,6 @@ def occlusion(model: nn.Module, image: torch.Tensor, label: int, size: int = 7, 
 
 def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
     """Return images N×C×H×W moved by whole pixels, to the left and up where negative; black comes in."""
-    for name, pixels in (("right", right), ("down", down)):
-        check_whole(name, pixels, -LARGEST)
-    height, width = images.shape[-2:]
-    right, down = min(max(right, -width), width), min(max(down, -height), height)  # farther, nothing is left of it
     return F.pad(images, (right, -right, down, -down))
 
 

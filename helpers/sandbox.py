@@ -3,7 +3,6 @@
 import reprlib
 from collections.abc import Callable
 from dataclasses import replace
-from numbers import Real
 
 import ipywidgets as widgets
 from torch import nn
@@ -32,13 +31,13 @@ TIPS = {
 
 def _chosen(name: str) -> property:
     def put(bench: "TrainingBench", value: float) -> None:
-        slider = bench._linked[name][0]
-        if not isinstance(value, Real) or isinstance(value, bool) or value not in slider.options:
+        slider = bench._sliders[name]
+        if isinstance(value, bool) or value not in slider.options:
             choices = ", ".join(map(str, slider.options))
             raise ValueError(f"{name} must be one of {choices}, not {reprlib.repr(value)}.")
         slider.value = value
 
-    return property(lambda bench: bench._linked[name][0].value, put, doc=TIPS[name])
+    return property(lambda bench: bench._sliders[name].value, put, doc=TIPS[name])
 
 
 class TrainingBench(Bench):
@@ -54,16 +53,16 @@ class TrainingBench(Bench):
         self._digits, self._make, self._histories = digits, make, []
         count = len(digits.train.labels)
         choices = CHOICES | {"images": [number for number in CHOICES["images"] if number < count] + [count]}
-        self._linked = {
-            name: [widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))]
+        self._sliders = {
+            name: widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))
             for name, values in choices.items()
         }
         self._view = Monitor(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
         tip = f"Train a fresh network, for {SECONDS} seconds at most"
         self._button = widgets.Button(description="Train", tooltip=tip, button_style="primary")
         self._button.on_click(lambda _: self.train())
-        sliders = [slider for (slider,) in self._linked.values()]
-        super().__init__([widgets.Box([*sliders, self._button], layout={"flex_flow": "row wrap"}), self._view])
+        controls = widgets.Box([*self._sliders.values(), self._button], layout={"flex_flow": "row wrap"})
+        super().__init__([controls, self._view])
         for name, value in ({"lr": 0.01, "batch_size": 128, "epochs": 1, "images": count} | settings).items():
             setattr(self, name, value)
 

@@ -159,13 +159,13 @@ def fit(
     check_whole("seed", seed, 0)
     if seconds is not None:
         _check_number("seconds", seconds)
-    own = show and monitor is None and hasattr(get_ipython(), "kernel")
-    if own:
-        monitor = Monitor(source=digits.source)
-        display(monitor)
+    view = monitor
+    if show and not monitor and hasattr(get_ipython(), "kernel"):
+        view = Monitor(source=digits.source)
+        display(view)
     with seeded(seed):
-        history = _Run(model, digits, recipe, seconds or math.inf, monitor).go()
-    if history.stopped and (own or monitor is None):
+        history = _Run(model, digits, recipe, seconds or math.inf, view).go()
+    if history.stopped and not monitor:
         print(history.stopped)
     return history
 
