@@ -176,25 +176,29 @@ def _every(step: int, labels: torch.Tensor) -> torch.Tensor:
 
 def _download() -> None:
     """Put MNIST in data/, each file whole or not at all, even where two processes do this at once."""
-    from torchvision.datasets import MNIST
-
-    reasons = {}  # each once, in order
     try:
         (DATA / RAW).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=DATA, prefix=".download-", ignore_cleanup_errors=True) as temporary:
-            for mirror in MNIST.mirrors:
-                try:
-                    for name, archive in _fetch(mirror, dict(MNIST.resources)).items():
-                        path = Path(temporary, name).with_suffix("")
-                        path.write_bytes(gzip.decompress(archive))
-                        path.replace(DATA / RAW / path.name)
-                    return
-                except _NotHadError as reason:
-                    reasons[str(reason)] = None
+            for name, archive in _archives().items():
+                path = Path(temporary, name).with_suffix("")
+                path.write_bytes(gzip.decompress(archive))
+                path.replace(DATA / RAW / path.name)
     except OSError as fault:
         full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
         raise _NotHadError("the disk is full" if full else "data/ cannot be written to") from fault
-    raise _NotHadError(", then ".join(reasons))
+
+
+def _archives() -> dict[str, bytearray]:
+    """Return the archives of the first mirror that has them; raise _NotHadError with the fault of each."""
+    from torchvision.datasets import MNIST
+
+    faults = {}  # each once, in order
+    for mirror in MNIST.mirrors:
+        try:
+            return _fetch(mirror, dict(MNIST.resources))
+        except _NotHadError as fault:
+            faults[str(fault)] = None
+    raise _NotHadError(", then ".join(faults))
 
 
 def _fetch(mirror: str, checksums: dict[str, str]) -> dict[str, bytearray]:
