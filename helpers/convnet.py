@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.data import SentenceError
+from helpers.notebook import SentenceError
 
 CHECKPOINT = Path(__file__).with_suffix(".pt")
 SNAPSHOTS = CHECKPOINT.with_stem("convnet_snapshots")
+ADVICE = "save one with torch.save(model.state_dict(), path)"
 SIZED = "conv1.weight", "conv2.weight", "fc1.weight"  # how large a ConvNet is follows from these
 
 
@@ -81,47 +82,38 @@ def load(path: str | Path) -> ConvNet:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.load.html
     """
     state = _state(path)
-    sizes = [len(state[name]) if torch.is_tensor(state.get(name)) and state[name].ndim else 0 for name in SIZED]
-    if not all(sizes):
-        raise CheckpointError(f"{path} holds no {SIZED[sizes.index(0)]}, so these are not the weights of a ConvNet.")
-    with torch.device("meta"):
-        model = ConvNet(kernels=tuple(sizes[:2]), dense=sizes[2])
-    wanted = {name: tuple(values.shape) for name, values in model.state_dict().items()}
-    found = {name: tuple(values.shape) if torch.is_tensor(values) else None for name, values in state.items()}
+    try:
+        kernels, more_kernels, dense = (state[name].shape[0] for name in SIZED)
+    except (KeyError, IndexError):
+        raise CheckpointError(
+            f"{path} holds no {', '.join(SIZED)}, so these are not the weights of a ConvNet."
+        ) from None
+    with torch.device("meta"):  # without weights of its own
+        model = ConvNet((kernels, more_kernels), dense)
+    wanted, found = ({name: tuple(part.shape) for name, part in of.items()} for of in (model.state_dict(), state))
     for name in wanted | found:
         if wanted.get(name) != found.get(name):
-            raise CheckpointError(
-                f"In {path} {name} is {_shape(found, name)}, and in a ConvNet {_shape(wanted, name)}."
-            )
-    if not all(_finite(values) for values in state.values()):
-        raise CheckpointError(f"{path} holds weights that are no finite numbers; save the network anew.")
-    model.load_state_dict({name: values.float() for name, values in state.items()}, assign=True)
+            is_, should = (f"of shape {of[name]}" if name in of else "not there" for of in (found, wanted))
+            raise CheckpointError(f"In {path} {name} is {is_}, and in a ConvNet {should}.")
+    model.load_state_dict(state, assign=True)
     return model.eval()
 
 
-def _finite(values: torch.Tensor) -> bool:
-    plain = values.layout is torch.strided and not values.is_meta and values.is_floating_point()
-    return plain and bool(values.float().isfinite().all())
-
-
-def _shape(shapes: dict, name: str) -> str:
-    return f"of shape {shapes[name]}" if shapes.get(name) is not None else "not there"
-
-
 def _state(path: str | Path) -> dict[str, torch.Tensor]:
-    """Return the tensors by name that a file holds."""
-    advice = "save one with torch.save(model.state_dict(), path)"
+    """Return the tensors by name that a file holds, finite float32."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of old kinds of files, which are refused in words below
             state = torch.load(path, map_location="cpu", weights_only=True)
         if zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip():  # torch compares no checksums
             raise zipfile.BadZipFile
+        state = {name: values.float() for name, values in state.items()}
+        finite = all(bool(values.isfinite().all()) for values in state.values())
     except FileNotFoundError:
-        raise CheckpointError(f"There is no file {path}; {advice}.") from None
+        raise CheckpointError(f"There is no file {path}; {ADVICE}.") from None
     except (IsADirectoryError, PermissionError):
-        raise CheckpointError(f"{path} is no file that can be read; {advice}.") from None
+        raise CheckpointError(f"{path} is no file that can be read; {ADVICE}.") from None
     except Exception as fault:  # torch answers damaged and foreign files with many kinds of errors
-        raise CheckpointError(f"{path} is damaged, or no file of weights; {advice}.") from fault
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{path} holds one {type(state).__name__} instead of weights by name; {advice}.")
+        raise CheckpointError(f"{path} is damaged, or no file of weights; {ADVICE}.") from fault
+    if not finite:
+        raise CheckpointError(f"{path} holds weights that are no finite numbers; save the network anew.")
     return state

@@ -3,15 +3,11 @@
 import errno
 import gzip
 import hashlib
-import io
 import os
-import shutil
 import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -21,6 +17,8 @@ from urllib.request import Request, urlopen
 
 import torch
 import torch.nn.functional as F
+
+from helpers.notebook import SentenceError, progress
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 RAW = Path("MNIST", "raw")
@@ -33,15 +31,13 @@ MD5 = {
 }
 ONE_IS_ZERO = bytes([0, 0, *range(2, 256)])
 ARCHIVES = 11_594_722  # bytes in the four archives together
-PATIENCE = 8.0  # seconds without a byte after which a mirror is left
-SLOWEST = 25_000  # bytes a second; what comes slower uses up the patience
+PATIENCE = 8.0  # seconds that a mirror may lose
+SLOWEST = 25_000  # bytes a second below which it loses them
 FAULTS = {
     ssl.SSLCertVerificationError: "the server could not be trusted",
     TimeoutError: "the server did not deliver in time",
-    ConnectionRefusedError: "no network",
-    (ConnectionError, HTTPException, EOFError): "the download was cut short",
-    OSError: "no network",
-    Exception: "the download failed",
+    (ConnectionResetError, ConnectionAbortedError, HTTPException, EOFError): "the download was cut short",
+    Exception: "no network",
 }
 
 
@@ -64,13 +60,6 @@ class Digits:
     def __repr__(self) -> str:
         train, validation, test = (len(split.labels) for split in (self.train, self.validation, self.test))
         return f"Digits from {self.source}: {train:,} to train, {validation:,} to validate, {test:,} to test"
-
-
-class SentenceError(ValueError):
-    """An error that a notebook shows as one sentence, as the student's code is not at fault."""
-
-    def _render_traceback_(self) -> list[str]:  # IPython shows this in place of the traceback
-        return [f"{type(self).__name__}: {self}"]
 
 
 class MnistRootError(SentenceError):
@@ -101,19 +90,32 @@ def digits() -> Digits:
     Where it cannot be downloaded, one printed sentence says why, and the digits are the embedded ones.
     Raises MnistRootError where MNIST_ROOT is set and does not hold MNIST; nothing is ever written there.
     """
-    if given := os.environ.get("MNIST_ROOT"):
-        root = _given_root(given)
-        return _mnist(root) if root else embedded()
+    given, root = os.environ.get("MNIST_ROOT"), folder()
+    if given == "embedded":
+        return embedded()
     try:
-        if any(_flaw(DATA / RAW / name) for name in MD5):
-            _complete(DATA)
+        return _mnist(root)
+    except _NotHadError as flaw:
+        if given:
+            raise MnistRootError(
+                f"MNIST_ROOT is {given!r}, {flaw}: name a folder that holds all of MNIST, unset MNIST_ROOT to download "
+                "it, or set MNIST_ROOT=embedded for small digits."
+            ) from None
+    try:
+        _download()
+        return _mnist(root)
     except _NotHadError as reason:
         print(
             f"MNIST could not be downloaded ({reason}), so these are the 1,797 digits of 8×8 pixels that scikit-learn "
             "brings, enlarged to 28×28: the numbers will differ from those in the text."
         )
         return embedded()
-    return _mnist(DATA)
+
+
+def folder() -> Path:
+    """Return the folder that MNIST_ROOT names, seen from here or else from the repository; without it, data/."""
+    given = os.environ.get("MNIST_ROOT") or DATA
+    return next((base / given for base in (Path(), DATA.parent) if os.path.isdir(base / given)), Path(given))
 
 
 def embedded() -> Digits:
@@ -132,14 +134,30 @@ def embedded() -> Digits:
 
 
 def _mnist(root: Path) -> Digits:
-    """Return the MNIST in a folder in which every file is known to be sound."""
-    from torchvision import datasets
+    """Return the MNIST in a folder; raise _NotHadError where a file of it is not sound."""
+    if not os.path.isdir(root):
+        raise _NotHadError("which is no folder that can be read")
+    files = [_file(root, name) for name in MD5]
+    # What stands before the numbers is their kind and their count.
+    images, labels = [file[16:].view(-1, 1, 28, 28) for file in files[::2]], [file[8:].long() for file in files[1::2]]
+    return _digits(*map(Split, images, labels))
 
-    class MNIST(datasets.MNIST):
-        processed_folder = ""  # else torchvision would prefer a processed/training.pt, which nobody has checked
 
-    learned, tested = (MNIST(root, train=train) for train in (True, False))
-    return _digits(Split(learned.data[:, None], learned.targets), Split(tested.data[:, None], tested.targets))
+def _file(root: Path, name: str) -> torch.Tensor:
+    """Return the bytes of a file of MNIST; raise _NotHadError where they are not those that its checksum wants."""
+    try:
+        content = bytearray((root / RAW / name).read_bytes())
+    except FileNotFoundError:
+        raise _NotHadError(f"in which {RAW / name} is missing") from None
+    except OSError:
+        raise _NotHadError(f"in which {RAW / name} cannot be read") from None
+    if _md5(content.translate(ONE_IS_ZERO) if "images" in name else content) != MD5[name]:
+        raise _NotHadError(f"in which {RAW / name} is incomplete or not MNIST's")
+    return torch.frombuffer(content, dtype=torch.uint8)
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _digits(learned: Split, tested: Split, brightest: int = 255, source: str = "MNIST") -> Digits:
@@ -156,128 +174,67 @@ def _every(step: int, labels: torch.Tensor) -> torch.Tensor:
     return torch.zeros(len(labels), dtype=torch.bool).index_fill_(0, order[::step], True)
 
 
-def _given_root(given: str) -> Path | None:
-    """Return the folder that MNIST_ROOT names, or None for the embedded digits; raise MnistRootError."""
-    root = next((base / given for base in (Path(), DATA.parent) if os.path.isdir(base / given)), None)
-    if root is None and given == "embedded":
-        return None
-    flaws = [f"{RAW / name} {flaw}" for name in MD5 if root and (flaw := _flaw(root / RAW / name))]
-    if root and not flaws:
-        return root
-    why = f"in which {flaws[0]}" if flaws else "which is no folder that can be read"
-    raise MnistRootError(
-        f"MNIST_ROOT is {given!r}, {why}: name a folder that holds all of MNIST, unset MNIST_ROOT to download it, "
-        "or set MNIST_ROOT=embedded for small digits."
-    )
-
-
-def _flaw(path: Path) -> str:
-    """Return in words why this is not the file of MNIST with that name, or nothing where it is."""
-    md5, grey = hashlib.md5(usedforsecurity=False), "images" in path.name
+def _download() -> None:
+    """Put MNIST in data/, each file whole or not at all, even where two processes do this at once."""
     try:
-        with path.open("rb") as file:
-            while part := file.read(2**20):
-                md5.update(part.translate(ONE_IS_ZERO) if grey else part)
-    except FileNotFoundError:
-        return "is missing"
-    except OSError:
-        return "cannot be read"
-    return "" if md5.hexdigest() == MD5[path.name] else "is incomplete or not MNIST's"
-
-
-def _complete(root: Path) -> None:
-    """Put what is missing of MNIST in place; raise _NotHadError where that cannot be done.
-
-    Each file appears whole or not at all, even where two processes do this at once.
-    """
-    try:
-        (root / RAW).mkdir(parents=True, exist_ok=True)
-        for stale in root.glob(".download-*"):
-            with suppress(OSError):  # another process may be removing it too
-                if stale.stat().st_mtime < time.time() - 86_400:
-                    shutil.rmtree(stale)
-        with tempfile.TemporaryDirectory(dir=root, prefix=".download-", ignore_cleanup_errors=True) as folder:
-            _obtain(root / RAW, Path(folder))
+        (DATA / RAW).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=DATA, prefix=".download-", ignore_cleanup_errors=True) as temporary:
+            for name, archive in _archives().items():
+                path = Path(temporary, name).with_suffix("")
+                path.write_bytes(gzip.decompress(archive))
+                path.replace(DATA / RAW / path.name)
     except OSError as fault:
         full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
         raise _NotHadError("the disk is full" if full else "data/ cannot be written to") from fault
 
 
-def _obtain(raw: Path, folder: Path) -> None:
-    """Place the missing files, from archives that lie there or else from the first mirror that has them all."""
+def _archives() -> dict[str, bytearray]:
+    """Return the archives of the first mirror that has them; raise _NotHadError with the fault of each."""
     from torchvision.datasets import MNIST
 
-    missing, reasons = {name: md5 for name, md5 in MNIST.resources if _flaw(raw / name.removesuffix(".gz"))}, []
-    for name, md5 in list(missing.items()):
-        with suppress(OSError, _NotHadError):
-            _place((raw / name).read_bytes(), md5, folder / name, raw)
-            del missing[name]
-    for mirror in MNIST.mirrors if missing else ():
+    faults = {}  # each once, in order
+    for mirror in MNIST.mirrors:
         try:
-            for name, archive in _fetch(mirror, missing).items():
-                _place(archive, missing[name], folder / name, raw)
-            return
-        except _NotHadError as reason:
-            reasons.append(str(reason))
-    if missing:
-        raise _NotHadError(", then ".join(dict.fromkeys(reasons)))
+            return _fetch(mirror, dict(MNIST.resources))
+        except _NotHadError as fault:
+            faults[str(fault)] = None
+    raise _NotHadError(", then ".join(faults))
 
 
-def _place(archive: bytes, md5: str, temporary: Path, raw: Path) -> None:
-    """Unpack an archive beside its temporary path, and move the file to its place if both are sound."""
-    unpacked = temporary.with_suffix("")
-    if sound := hashlib.md5(archive, usedforsecurity=False).hexdigest() == md5:
-        with gzip.open(io.BytesIO(archive)) as packed, unpacked.open("wb") as file:
-            shutil.copyfileobj(packed, file)
-    if not sound or _flaw(unpacked):
-        raise _NotHadError("the checksum is wrong")
-    unpacked.replace(raw / unpacked.name)
-
-
-def _fetch(mirror: str, names: Iterable[str]) -> dict[str, bytearray]:
-    """Return what one mirror has under these names; raise _NotHadError where it fails, or is not worth the wait.
+def _fetch(mirror: str, checksums: dict[str, str]) -> dict[str, bytearray]:
+    """Return the sound archives that one mirror has; raise _NotHadError where it fails, or is not worth the wait.
 
     A thread of its own reads, as it can be left even where it hangs in a name server, and has no file to spoil.
     """
-    archives, faults, left = {name: bytearray() for name in names}, [], threading.Event()
-    worker = threading.Thread(target=_read, args=(mirror, archives, faults, left), daemon=True)
+    archives, faults, start = {name: bytearray() for name in checksums}, [], time.monotonic()
+    worker = threading.Thread(target=_read, args=(mirror, archives, faults), daemon=True)
     worker.start()
-    try:
-        with progress(ARCHIVES, lambda received: f"MNIST: {received / 1e6:.1f} of {ARCHIVES / 1e6:.1f} MB") as show:
-            in_time = _wait(worker, archives, show)
-    finally:
-        left.set()
-    if not in_time:
-        raise _NotHadError(FAULTS[TimeoutError])
+    with progress(ARCHIVES, lambda received: f"MNIST: {received / 1e6:.1f} of {ARCHIVES / 1e6:.1f} MB") as show:
+        while worker.is_alive() and not faults:
+            worker.join(0.1)
+            received = sum(map(len, archives.values()))
+            show(received)
+            if worker.is_alive() and time.monotonic() - start > PATIENCE + received / SLOWEST:
+                faults.append(TimeoutError())
     if faults:
         raise _NotHadError(_words(faults[0])) from faults[0]
+    if any(_md5(archive) != checksums[name] for name, archive in archives.items()):
+        raise _NotHadError("the checksum is wrong")
     return archives
 
 
-def _read(mirror: str, archives: dict[str, bytearray], faults: list[Exception], left: threading.Event) -> None:
-    """Fill the archives one after the other, until one fails."""
+def _read(mirror: str, archives: dict[str, bytearray], faults: list[Exception]) -> None:
+    """Fill the archives one after the other, until there is a fault."""
     try:
         for name, archive in archives.items():
             request = Request(mirror + name, headers={"User-Agent": "seeing-convnets"})
             with urlopen(request, timeout=PATIENCE) as response:
-                while not left.is_set() and len(archive) <= ARCHIVES and (part := response.read1(2**16)):
+                while not faults and len(archive) <= ARCHIVES and (part := response.read1(2**16)):
                     archive.extend(part)
                 if len(archive) < int(response.headers.get("Content-Length", 0)):
                     raise EOFError
     except Exception as fault:
         faults.append(fault)
-
-
-def _wait(worker: threading.Thread, archives: dict[str, bytearray], show: Callable[[int], None]) -> bool:
-    """Wait until the worker is done or the patience is used up; return whether it is done."""
-    patience, received, now = PATIENCE, 0, time.monotonic()
-    while worker.is_alive() and patience > 0:
-        worker.join(0.1)
-        before, since = received, now
-        received, now = sum(map(len, archives.values())), time.monotonic()
-        patience = min(PATIENCE, patience + (received - before) / SLOWEST - (now - since))
-        show(received)
-    return not worker.is_alive()
 
 
 def _words(fault: Exception) -> str:
@@ -286,26 +243,3 @@ def _words(fault: Exception) -> str:
     if isinstance(fault, URLError) and isinstance(fault.reason, Exception):
         fault = fault.reason
     return next(words for kind, words in FAULTS.items() if isinstance(fault, kind))
-
-
-@contextmanager
-def progress(whole: int, words: Callable[[int], str]) -> Iterator[Callable[[int], None]]:
-    """Give a function that shows how much of the whole is done: a bar in a notebook, nothing elsewhere."""
-    from IPython import display, get_ipython
-
-    if not hasattr(get_ipython(), "kernel"):
-        yield lambda done: None
-        return
-    from ipywidgets import IntProgress
-
-    bar = IntProgress(max=whole, style={"description_width": "initial"})
-    shown = display.display(bar, display_id=True)
-
-    def show(done: int) -> None:
-        bar.value, bar.description = done, words(done)
-
-    try:
-        yield show
-    finally:
-        shown.update({"text/plain": ""}, raw=True)  # a stored notebook would otherwise ask for a bar that is gone
-        bar.close()

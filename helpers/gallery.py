@@ -17,7 +17,7 @@ from helpers import figures, inspection
 from helpers.arithmetic import check_whole
 from helpers.explorer import STYLE, Bench, as_text, controls, player, script, slider
 
-MOST_IMAGES, MOST_MOMENTS = 30, 200
+MOST = 30  # images: what goes through is sent to the browser at once
 FULL, ZERO = 126, 128  # of the bytes for signed numbers; byte 0 has no colour
 TIPS = {
     "moment": "How far the training is",
@@ -38,38 +38,20 @@ class GalleryView(anywidget.AnyWidget):
     second = Int(0).tag(sync=True)
 
 
-class _Pixels:
-    """The bytes of all pictures, one after the other."""
+def _strip(
+    pixels: bytearray, title: str, names: list[str], pictures: torch.Tensor, largest: float = 0.0, side: int = 84
+) -> dict:
+    """Add pictures N×H×W to the pixels, nan for a gap, and return the strip that shows them, `side` pixels wide.
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._end = 0
-
-    def strip(
-        self, title: str, names: list[str], pictures: torch.Tensor, largest: float | None = None, side: int = 84
-    ) -> dict:
-        """Keep pictures N×H×W, nan for a gap, and return the strip that shows them; `largest` is the end of the scale.
-
-        Numbers of both signs are painted around zero, others from black to white.
-        """
-        numbers = pictures.nan_to_num()
-        signed, end = bool((numbers < 0).any()), largest or float(numbers.abs().max()) or 1.0
-        scaled = ZERO + FULL * numbers / end if signed else 255 * numbers / end
-        board = scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).to(torch.uint8)
-        self._parts.append(board.contiguous().numpy().tobytes())
-        start, self._end = self._end, self._end + board.numel()
-        return {
-            "title": title,
-            "names": names,
-            "size": list(board.shape[1:]),
-            "start": start,
-            "signed": signed,
-            "side": side,
-        }
-
-    def text(self) -> str:
-        """Return all bytes for the browser."""
-        return as_text(b"".join(self._parts))
+    Numbers of both signs are painted around zero, others from black to white; the scale ends at the largest.
+    """
+    numbers = pictures.nan_to_num()
+    signed, end = bool((numbers < 0).any()), largest or float(numbers.abs().max()) or 1.0
+    scaled = ZERO + FULL * numbers / end if signed else 255 * numbers / end
+    board = scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).to(torch.uint8)
+    start, size = len(pixels), [*board.shape[1:]]
+    pixels += board.contiguous().numpy().tobytes()
+    return {"title": title, "names": names, "size": size, "start": start, "signed": signed, "side": side}
 
 
 def _place(name: str, trait: str) -> property:
@@ -82,15 +64,15 @@ def _place(name: str, trait: str) -> property:
 class _Gallery(Bench):
     names: dict[str, str]  # of the settings, by trait
 
-    def __init__(self, pages: list[list[dict]], pixels: _Pixels) -> None:
+    def __init__(self, pages: list[list[dict]], pixels: bytearray) -> None:
         flat = [page for row in pages for page in row]
-        self._view = GalleryView(pages=flat, pixels=pixels.text(), across=len(pages[0]))
-        lasts = {"first": len(pages) - 1, "second": len(pages[0]) - 1}
-        self._linked = {trait: [slider(name, 0, lasts[trait], TIPS[name])] for trait, name in self.names.items()}
+        self._view = GalleryView(pages=flat, pixels=as_text(pixels), across=len(pages[0]))
+        self._linked = {}
+        for (trait, name), last in zip(self.names.items(), (len(pages) - 1, len(pages[0]) - 1), strict=False):
+            self._linked[trait] = [slider(name, 0, last, TIPS[name])]
         play = player("Turn the pages")
-        turned = [*self.names][-1]
-        play.max = lasts[turned]
-        self._linked[turned].append(play)
+        play.max = last
+        self._linked[trait].append(play)
         links = [(control, "value", trait) for trait, held in self._linked.items() for control in held]
         super().__init__([controls(self._view, links), self._view])
 
@@ -110,37 +92,34 @@ class KernelFilm(_Gallery):
     """The kernels of a network's convolutions over training time, painted on one scale for each layer.
 
     `KernelFilm(history.snapshots)` takes what a History holds: (batches done, {name: weights K×C×k×k}), float.
-    `film.moment = 3` moves the slider too; `film.kernels` is what is shown. Without snapshots it raises ValueError.
+    `film.moment = 3` moves the slider too; `film.kernels` is what is shown. Anything else raises ValueError.
     """
 
     names = {"first": "moment"}
     moment = _place("moment", "first")
 
     def __init__(self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> None:
+        pixels = bytearray()
         try:
             # Copies, as a network that trains on changes its kernels.
             self._snapshots = [
-                (int(done), {name: values.detach().clone() for name, values in kernels.items()})
+                (done, {name: values.detach().clone() for name, values in kernels.items()})
                 for done, kernels in snapshots
             ]
-            names = [*self._snapshots[0][1]]
-            flaw = any(values.ndim != 4 for _, kernels in self._snapshots for values in kernels.values())
-            flaw = flaw or not names or any([*kernels] != names for _, kernels in self._snapshots)
-        except (TypeError, ValueError, AttributeError, IndexError):
-            flaw = True
-        if flaw or len(self._snapshots) > MOST_MOMENTS:
-            wanted = f"1 to {MOST_MOMENTS} snapshots, such as history.snapshots after fit()"
-            raise ValueError(f"A film takes {wanted}, not {reprlib.repr(snapshots)}.")
-        pixels = _Pixels()
-        ends = {name: max(float(kernels[name].abs().max()) for _, kernels in self._snapshots) for name in names}
-        super().__init__([[self._page(*snapshot, ends, pixels)] for snapshot in self._snapshots], pixels)
+            every = [kernels for _, kernels in self._snapshots]
+            ends = {name: max(float(kernels[name].abs().max()) for kernels in every) for name in every[0]}
+            pages = [[self._page(*snapshot, ends, pixels)] for snapshot in self._snapshots]
+        except (TypeError, ValueError, AttributeError, LookupError):
+            wanted = "A film takes snapshots, such as history.snapshots after fit()"
+            raise ValueError(f"{wanted}, not {reprlib.repr(snapshots)}.") from None
+        super().__init__(pages, pixels)
 
     @property
     def kernels(self) -> dict[str, torch.Tensor]:
         """The kernels K×C×k×k at this moment, by name."""
         return self._snapshots[self.moment][1]
 
-    def _page(self, done: int, kernels: dict[str, torch.Tensor], ends: dict[str, float], pixels: _Pixels) -> dict:
+    def _page(self, done: int, kernels: dict[str, torch.Tensor], ends: dict[str, float], pixels: bytearray) -> dict:
         last, final = self._snapshots[-1]
         alike = ", ".join(
             f"{name} {F.cosine_similarity(values.flatten(), final[name].flatten(), 0):.2f}"
@@ -158,11 +137,11 @@ class KernelFilm(_Gallery):
         return figures.images(boards, self.says, columns=4, signed=True, title=self.says)
 
 
-def _kernel_strip(name: str, kernels: torch.Tensor, end: float, pixels: _Pixels) -> dict:
-    boards = _side_by_side(kernels)
+def _kernel_strip(name: str, kernels: torch.Tensor, end: float, pixels: bytearray) -> dict:
     count, channels, height, width = kernels.shape
     title = f"{name}: {count} kernels of {channels}×{height}×{width}, from −{end:.2f} (blue) to {end:.2f} (orange)"
-    return pixels.strip(title, [str(number) for number in range(count)], boards, end, 84 if channels == 1 else 184)
+    names, side = [*map(str, range(count))], 84 if channels == 1 else 184
+    return _strip(pixels, title, names, _side_by_side(kernels), end, side)
 
 
 def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
@@ -184,15 +163,14 @@ class LayerWalk(_Gallery):
 
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str) -> None:
         inspection.check_images(images, 4)
-        labels = torch.as_tensor(labels)
-        if len(images) > MOST_IMAGES or labels.shape != (len(images),) or labels.is_floating_point():
-            what = f"{len(images)} images and labels of shape {tuple(labels.shape)}"
-            raise ValueError(f"A walk takes 1 to {MOST_IMAGES} images and as many labels, whole numbers, not {what}.")
-        self._source, pixels = source, _Pixels()
+        if len(images) > MOST or len(labels) != len(images):
+            what = f"{len(images)} images and {len(labels)} labels"
+            raise ValueError(f"A walk takes 1 to {MOST} images and as many labels, not {what}.")
+        self._source, pixels = source, bytearray()
         self._stages = [inspection.stages(model, image) for image in images]
         pages = [
-            [self._page(number, int(label), *stage, pixels) for stage in stages.items()]
-            for number, (label, stages) in enumerate(zip(labels, self._stages, strict=True))
+            [self._page(f"image {number}, a {label}", *stage, pixels) for stage in stages.items()]
+            for number, (label, stages) in enumerate(zip(torch.as_tensor(labels).tolist(), self._stages, strict=True))
         ]
         super().__init__(pages, pixels)
 
@@ -201,15 +179,15 @@ class LayerWalk(_Gallery):
         """What the network has made of the image after this operation, without the batch's axis."""
         return [*self._stages[self.image].values()][self.layer].clone()
 
-    def _page(self, number: int, label: int, name: str, values: torch.Tensor, pixels: _Pixels) -> dict:
-        says = f"{self._source} image {number}, a {label}, after {name}: "
+    def _page(self, what: str, name: str, values: torch.Tensor, pixels: bytearray) -> dict:
+        says = f"{self._source} {what}, after {name}: "
         says += f"{'×'.join(map(str, values.shape))}, from {values.min():.2f} to {values.max():.2f}."
         if values.shape == (10,) and values.isfinite().all():
             chances = values.softmax(0)
             sure = floor(1e4 * chances.max()) / 100  # down, as nobody is sure to 100 %
             says += f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
         boards, names = _boards(values)
-        return {"says": says, "strips": [pixels.strip("", names, boards, side=140 if len(boards) < 5 else 98)]}
+        return {"says": says, "strips": [_strip(pixels, "", names, boards, side=140 if len(boards) < 5 else 98)]}
 
     def _still(self) -> figures.Picture:
         boards, names = _boards(self.maps)

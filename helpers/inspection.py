@@ -11,12 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from helpers.arithmetic import LARGEST, check_whole
-from helpers.data import Split, progress
-from helpers.training import logits
+from helpers.arithmetic import check_whole
+from helpers.data import Split
+from helpers.notebook import tracked
+from helpers.training import evaluate, logits
 
-# How many pixels one number of a ConvNet's convolution sees, how far those of its neighbour are, and where they start.
-RECEPTIVE_FIELDS = {"conv1": (5, 1, -2), "conv2": (14, 2, -6)}
+# How many pixels one number of a ConvNet's convolution sees, how far those of its neighbour are, and how many of the
+# first one's stand before the image.
+RECEPTIVE_FIELDS = {"conv1": (5, 1, 2), "conv2": (14, 2, 6)}
 
 
 def feature_maps(model: nn.Module, images: torch.Tensor, *names: str) -> dict[str, torch.Tensor]:
@@ -77,33 +79,23 @@ def strongest(
 
     An image counts with the largest value of the kernel's map; its patch is all that this value sees, s×s pixels.
     """
-    convolution = _convolution(model, layer)
+    convolution = _convolution(model, layer, kernel)
     if layer not in RECEPTIVE_FIELDS or (convolution.kernel_size, convolution.padding) != ((5, 5), (2, 2)):
         raise ValueError(f"strongest knows what conv1 and conv2 of a ConvNet see, not this {layer!r}.")
-    check_whole(f"kernel of {layer}", kernel, 0, convolution.out_channels - 1)
     check_images(images, 4)
     check_whole("count", count, 1, len(images))
-    size, step, start = RECEPTIVE_FIELDS[layer]
-    maps = feature_maps(model, images, layer)[layer]
-    values, at = maps[:, kernel].flatten(1).max(dim=1)
-    places = values.topk(count).indices
-    rows, columns = (start + step * part for part in (at[places] // maps.shape[-1], at[places] % maps.shape[-1]))
-    wide = F.pad(images[places, 0], (size,) * 4)
-    patches = [
-        one[row : row + size, column : column + size]
-        for one, row, column in zip(wide, (rows + size).tolist(), (columns + size).tolist(), strict=True)
-    ]
-    return places, torch.stack(patches)
+    size, step, before = RECEPTIVE_FIELDS[layer]
+    largest, at = feature_maps(model, images, layer)[layer][:, kernel].flatten(1).max(dim=1)
+    places = largest.topk(count).indices
+    seen = F.unfold(images[places], size, padding=before, stride=step)  # count × s² × all places in the map
+    return places, seen[range(count), :, at[places]].view(count, size, size)
 
 
 def without(model: nn.Module, layer: str, kernel: int) -> nn.Module:
     """Return a copy of the network in which one kernel of a convolution, and its bias, is zero; in eval mode."""
     ablated = copied(model)
-    part = _convolution(ablated, layer)
-    check_whole(f"kernel of {layer}", kernel, 0, part.out_channels - 1)
-    with torch.no_grad():
-        for values in part.parameters():
-            values[kernel] = 0
+    for values in _convolution(ablated, layer, kernel).parameters():
+        values.data[kernel] = 0
     return ablated
 
 
@@ -113,14 +105,11 @@ def ablation(model: nn.Module, split: Split, layer: str) -> torch.Tensor:
     The columns are the digits 0 to 9, and all digits together; shares from 0 to 1, float64, nan for a digit that is
     not in the split.
     """
-    _check_split(split)
     count, rows = _convolution(model, layer).out_channels, []
-    with progress(count + 1, lambda done: f"{layer}: {done} of {count + 1}") as show:
-        for kernel in range(count + 1):
-            show(kernel)
-            ablated = without(model, layer, kernel) if kernel < count else model
-            right = (logits(ablated, split.images).argmax(1) == split.labels).double()
-            rows.append(torch.stack([right[split.labels == digit].mean() for digit in range(10)] + [right.mean()]))
+    for kernel in tracked(range(count + 1), layer):
+        ablated = without(model, layer, kernel) if kernel < count else model
+        right = (logits(ablated, split.images).argmax(1) == split.labels).double()
+        rows.append(torch.stack([right[split.labels == digit].mean() for digit in range(10)] + [right.mean()]))
     return torch.stack(rows)
 
 
@@ -143,35 +132,23 @@ def occlusion(model: nn.Module, image: torch.Tensor, label: int, size: int = 7, 
 
 def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
     """Return images N×C×H×W moved by whole pixels, to the left and up where negative; black comes in."""
-    for name, pixels in (("right", right), ("down", down)):
-        check_whole(name, pixels, -LARGEST)
-    height, width = images.shape[-2:]
-    right, down = min(max(right, -width), width), min(max(down, -height), height)  # farther, nothing is left of it
     return F.pad(images, (right, -right, down, -down))
 
 
 def shift_curve(model: nn.Module, split: Split, most: int = 6) -> dict[str, list[float]]:
     """Return the accuracies, 0 to 1, with the images moved by −most, …, most pixels: to the "right", and "down"."""
-    _check_split(split)
     check_whole("most", most, 0, 27)
-    moves = [(direction, pixels) for direction in ("right", "down") for pixels in range(-most, most + 1)]
-    curves: dict[str, list[float]] = {"right": [], "down": []}
-    with progress(len(moves), lambda done: f"moved {done} of {len(moves)} times") as show:
-        for done, (direction, pixels) in enumerate(moves):
-            show(done)
-            answers = logits(model, moved(split.images, **{direction: pixels})).argmax(1)
-            curves[direction].append((answers == split.labels).double().mean().item())
-    return curves
+    pixels = range(-most, most + 1)
+    moves = [{"right": by} for by in pixels] + [{"down": by} for by in pixels]
+    accuracies = [
+        evaluate(model, Split(moved(split.images, **move), split.labels))[1] for move in tracked(moves, "moved")
+    ]
+    return {"right": accuracies[: len(pixels)], "down": accuracies[len(pixels) :]}
 
 
 def copied(model: nn.Module) -> nn.Module:
     """Return a copy of a network in eval mode, on the CPU, in float32, and without the hooks of others."""
-    try:
-        twin = copy.deepcopy(model)
-    except RuntimeError:  # torch copies no tensor with a graph
-        raise ValueError(
-            "The network holds an output with its graph; take the hook away, or keep output.detach()."
-        ) from None
+    twin = copy.deepcopy(model)
     for layer in twin.modules():
         layer._forward_hooks.clear()
     return twin.cpu().float().eval()
@@ -186,12 +163,6 @@ def check_images(images: torch.Tensor, dimensions: int) -> None:
         raise ValueError(f"Give a float tensor {wanted}, grey levels from 0 to 1, not {kind}.")
 
 
-def _check_split(split: Split) -> None:
-    if not isinstance(split, Split):
-        raise ValueError(f"Give one split, such as digits.test, not {type(split).__name__}.")
-    check_images(split.images, 4)
-
-
 def _layer(model: nn.Module, name: str) -> nn.Module:
     layers = dict(model.named_modules())
     if name not in layers:
@@ -199,8 +170,9 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
     return layers[name]
 
 
-def _convolution(model: nn.Module, name: str) -> nn.Conv2d:
+def _convolution(model: nn.Module, name: str, kernel: int = 0) -> nn.Conv2d:
     layer = _layer(model, name)
     if not isinstance(layer, nn.Conv2d):
         raise ValueError(f"{name!r} is a {type(layer).__name__} and has no kernels; name a Conv2d.")
+    check_whole(f"kernel of {name}", kernel, 0, layer.out_channels - 1)
     return layer

@@ -3,16 +3,15 @@
 import time
 
 import anywidget
-from IPython import get_ipython
-from IPython.display import display
 from traitlets import Float, List, Unicode
 
 from helpers.explorer import STYLE, script
 
 PAUSE = 0.15  # seconds between two drawings at the least
+MOST = 4  # runs side by side, as many as there are styles of line
 
 
-class MonitorView(anywidget.AnyWidget):
+class Monitor(anywidget.AnyWidget):
     """What the browser draws: a bar, a sentence, and for each run its curves as `figures.training` takes them."""
 
     _esm = script("monitor")
@@ -20,47 +19,33 @@ class MonitorView(anywidget.AnyWidget):
     source = Unicode().tag(sync=True)
     says = Unicode("not started").tag(sync=True)
     done = Float(0.0).tag(sync=True)
+    name = Unicode()  # of the next run
     names = List().tag(sync=True)
     runs = List().tag(sync=True)
 
     def __repr__(self) -> str:
         return f"The view of a training run on {self.source}"
 
-
-class Monitor:
-    """Shows one run in a view: its own, made and displayed when the run starts in a notebook, or a given one."""
-
-    def __init__(self, source: str, name: str = "", view: MonitorView | None = None, show: bool = True) -> None:
-        self.source, self.name, self.view, self.show = source, name, view, show
-
     def start(self, batches: int) -> None:
-        """Make room for the run."""
-        self.batches, self.drawn = batches, time.monotonic()
-        if self.view is None and self.show and getattr(get_ipython(), "kernel", None):
-            self.view = MonitorView(source=self.source)
-            display(self.view)
-        if self.view:
-            # As many as there are styles of line.
-            self.names, self.runs = [*self.view.names[-3:], self.name], self.view.runs[-3:]
+        """Make room for a run, of the name that the monitor has by now."""
+        self._batches, self._drawn = batches, time.monotonic()
+        self._names, self._runs = [*self.names[1 - MOST :], self.name], self.runs[1 - MOST :]
 
     def tick(self, history: "History", elapsed: float, seconds: float) -> None:  # noqa: F821 (a higher room)
         """Draw the run as far as it is, unless that was done a moment ago."""
-        if self.view is None or time.monotonic() - self.drawn < PAUSE:
-            return
-        done = min(1.0, max(len(history.batches) / self.batches, elapsed / seconds))
-        left = elapsed * (1 - done) / done
-        self._draw(history, done, f"{elapsed:.0f} s, about {left:.0f} s to go")
+        if time.monotonic() - self._drawn > PAUSE:
+            done = min(1.0, max(len(history.batches) / self._batches, elapsed / seconds))
+            left = elapsed * (1 - done) / done
+            self._draw(history, done, f"{elapsed:.0f} s, about {left:.0f} s to go")
 
     def finish(self, history: "History", elapsed: float) -> None:  # noqa: F821
         """Draw the run as it ended."""
-        if self.view:
-            self._draw(history, 1.0, f"{elapsed:.1f} s. {history.stopped or 'Finished'}".rstrip("."))
+        self._draw(history, 1.0, f"{elapsed:.1f} s. {history.stopped or 'Finished'}".rstrip("."))
 
     def _draw(self, history: "History", done: float, when: str) -> None:  # noqa: F821
-        says = f"{self.name or 'Training'}: batch {len(history.batches)} of {self.batches}, {when}."
+        says = f"{self.name or 'Training'}: batch {len(history.batches)} of {self._batches}, {when}."
         if history.rows:
             says += f" Validation accuracy {history[-1]['validation_accuracy']:.2%} after epoch {len(history)}."
-        with self.view.hold_sync():
-            self.view.says, self.view.done, self.view.names = says, done, self.names
-            self.view.runs = [*self.runs, history.curves()]
-        self.drawn = time.monotonic()
+        with self.hold_sync():
+            self.says, self.done, self.names, self.runs = says, done, self._names, [*self._runs, history.curves()]
+        self._drawn = time.monotonic()

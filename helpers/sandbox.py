@@ -1,9 +1,8 @@
 """The training sandbox: hyper-parameters on sliders, a button that trains, and the last runs side by side."""
 
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from numbers import Real
 
 import ipywidgets as widgets
 from torch import nn
@@ -12,7 +11,7 @@ from helpers import figures
 from helpers.convnet import ConvNet
 from helpers.data import Digits, Split
 from helpers.explorer import Bench, label
-from helpers.monitor import Monitor, MonitorView
+from helpers.monitor import Monitor
 from helpers.training import History, fit, seeded
 
 SECONDS = 10
@@ -32,13 +31,13 @@ TIPS = {
 
 def _chosen(name: str) -> property:
     def put(bench: "TrainingBench", value: float) -> None:
-        slider = bench._linked[name][0]
-        if not isinstance(value, Real) or isinstance(value, bool) or value not in slider.options:
+        slider = bench._sliders[name]
+        if isinstance(value, bool) or value not in slider.options:
             choices = ", ".join(map(str, slider.options))
             raise ValueError(f"{name} must be one of {choices}, not {reprlib.repr(value)}.")
         slider.value = value
 
-    return property(lambda bench: bench._linked[name][0].value, put, doc=TIPS[name])
+    return property(lambda bench: bench._sliders[name].value, put, doc=TIPS[name])
 
 
 class TrainingBench(Bench):
@@ -51,20 +50,19 @@ class TrainingBench(Bench):
     lr, batch_size, epochs, images = map(_chosen, CHOICES)
 
     def __init__(self, digits: Digits, make: Callable[[], nn.Module] = ConvNet, **settings: float) -> None:
-        for name in settings:
-            if name not in TIPS:
-                raise ValueError(f"The bench has no setting {name!r}; it has {', '.join(TIPS)}.")
-        self._digits, self._make = digits, make
-        self._histories: list[History] = []
+        self._digits, self._make, self._histories = digits, make, []
         count = len(digits.train.labels)
-        images = [number for number in CHOICES["images"] if number < count] + [count]
-        self._linked = {name: [_slider(name, values)] for name, values in (CHOICES | {"images": images}).items()}
-        self._view = MonitorView(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
+        choices = CHOICES | {"images": [number for number in CHOICES["images"] if number < count] + [count]}
+        self._sliders = {
+            name: widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))
+            for name, values in choices.items()
+        }
+        self._view = Monitor(source=digits.source, says="Choose, then press Train. It needs a running kernel.")
         tip = f"Train a fresh network, for {SECONDS} seconds at most"
         self._button = widgets.Button(description="Train", tooltip=tip, button_style="primary")
         self._button.on_click(lambda _: self.train())
-        sliders = [slider for (slider,) in self._linked.values()]
-        super().__init__([widgets.Box([*sliders, self._button], layout={"flex_flow": "row wrap"}), self._view])
+        controls = widgets.Box([*self._sliders.values(), self._button], layout={"flex_flow": "row wrap"})
+        super().__init__([controls, self._view])
         for name, value in ({"lr": 0.01, "batch_size": 128, "epochs": 1, "images": count} | settings).items():
             setattr(self, name, value)
 
@@ -75,12 +73,10 @@ class TrainingBench(Bench):
 
     def train(self) -> History:
         """Train a fresh network with the settings as they stand and add the run to the view."""
-        if self._button.disabled:
-            raise ValueError("A training is running; wait until it has ended, ten seconds at most.")
         self._button.disabled = True
         try:
             self._histories.append(self._run())
-        except Exception as fault:
+        except Exception as fault:  # a button has no place for a traceback
             self._view.says = f"This run failed with {type(fault).__name__}: {fault}"
             raise
         finally:
@@ -90,13 +86,12 @@ class TrainingBench(Bench):
     def _run(self) -> History:
         settings = self._told()
         name = ", ".join(f"{word} {value}" for word, value in settings.items())
-        images, labels = (part[: self.images] for part in self._digits.train)
-        del settings["images"]
-        digits = replace(self._digits, train=Split(images, labels))
+        count = settings.pop("images")
+        digits = replace(self._digits, train=Split(*(part[:count] for part in self._digits.train)))
         with seeded(0):
             model = self._make()
-        monitor = Monitor(digits.source, f"{len(self._histories) + 1}: {name}", self._view)
-        return fit(model, digits, seconds=SECONDS, monitor=monitor, **settings)
+        self._view.name = f"{len(self._histories) + 1}: {name}"
+        return fit(model, digits, seconds=SECONDS, monitor=self._view, **settings)
 
     def _settable(self) -> list[str]:
         return [*TIPS]
@@ -106,7 +101,3 @@ class TrainingBench(Bench):
 
     def _still(self) -> figures.Picture:
         return figures.training(dict(zip(self._view.names, self._view.runs, strict=True)), self._digits.source)
-
-
-def _slider(name: str, values: Sequence[float]) -> widgets.SelectionSlider:
-    return widgets.SelectionSlider(options=values, continuous_update=False, **label(name, TIPS[name]))

@@ -49,9 +49,7 @@ def old_loaders() -> tuple[DataLoader, DataLoader, DataLoader]:
     from torchvision.datasets import MNIST
     from torchvision.transforms import ToTensor
 
-    given = os.environ.get("MNIST_ROOT")
-    root = data._given_root(given) if given else data.DATA
-    learned, tested = (MNIST(root, train=train, transform=ToTensor()) for train in (True, False))
+    learned, tested = (MNIST(data.folder(), train=train, transform=ToTensor()) for train in (True, False))
     halves = [SubsetRandomSampler(range(start, start + 5000)) for start in (0, 5000)]
     return DataLoader(learned, 64, shuffle=True), *(DataLoader(tested, 64, sampler=half) for half in halves)
 
@@ -146,8 +144,6 @@ def wide() -> nn.Module:
 
 def table(quick: bool) -> None:
     """Print the race, the price of our loop, and what the other recipes reach."""
-    if torch.accelerator.is_available():
-        raise SystemExit("This compares on the CPU: hide the accelerator, for example with CUDA_VISIBLE_DEVICES=.")
     start = time.perf_counter()
     digits = data.digits()
     if digits.source != "MNIST":

@@ -219,7 +219,18 @@ def test_nothing_else_stands_at_the_top():
 
 
 def test_a_lower_room_of_helpers_never_imports_a_higher_one():
-    rooms = ["arithmetic", "presets", "data", "convnet", "figures", "explorer", "dropout", "monitor", "training"]
+    rooms = [
+        "arithmetic",
+        "presets",
+        "notebook",
+        "data",
+        "convnet",
+        "figures",
+        "explorer",
+        "dropout",
+        "monitor",
+        "training",
+    ]
     rooms += ["sandbox", "inspection", "gallery", "sketchpad", "tracer", "composer", "autograd", "stepper", "checks"]
     assert {path.stem for path in (ROOT / "helpers").glob("*.py")} == {*rooms, "__init__"}
     for place, room in enumerate(rooms):

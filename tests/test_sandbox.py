@@ -82,23 +82,9 @@ def test_a_misspelt_setting_is_named(digits):
         TrainingBench(digits).learning_rate = 0.1
 
 
-def test_a_setting_that_does_not_exist_is_named_before_anything_is_made(digits):
-    with pytest.raises(ValueError, match="^The bench has no setting 'train'; it has lr, batch_size, epochs, images.$"):
-        TrainingBench(digits, train=3)
-
-
-def test_one_training_at_a_time(digits):
-    refused = []
-
-    def make():
-        with pytest.raises(ValueError, match="A training is running; wait until it has ended") as caught:
-            bench.train()
-        refused.append(caught)
-        return convnet.ConvNet()
-
-    bench = TrainingBench(digits, make, images=100)
-    bench.train()
-    assert len(refused) == len(bench.histories) == len(bench._view.runs) == 1
+def test_a_setting_that_does_not_exist_is_named(digits):
+    with pytest.raises(AttributeError, match="no 'size' to set; it has lr, batch_size, epochs, images"):
+        TrainingBench(digits, size=3)
 
 
 def test_the_time_is_bounded(digits, monkeypatch):
