@@ -150,10 +150,10 @@ def fit(
 ) -> History:
     """Train a model on digits and return the history: `fit(model, digits, epochs=3, lr=0.01)`.
 
-    Runs on the CPU, and leaves the model in eval mode. The same seed, model and number of threads give the same
-    numbers. `seconds` bounds the time. Interrupting the kernel ends the run and keeps model and history. `show=False`
-    is without the live view, and `monitor` brings a view of its own. Settings that make no sense raise ValueError
-    before anything has changed.
+    Runs on torch's accelerator where there is one; the model comes back on the CPU, in eval mode. On a CPU the same
+    seed, model and number of threads give the same numbers. `seconds` bounds the time. Interrupting the kernel ends
+    the run and keeps model and history. `show=False` is without the live view, and `monitor` brings a view of its own.
+    Settings that make no sense raise ValueError before anything has changed.
     """
     recipe = replace(recipe, **changes)
     check_whole("seed", seed, 0)
@@ -173,8 +173,10 @@ def fit(
 class _Run:
     """One run, from the first batch to the last or to what ends it early."""
 
-    def __init__(self, model: nn.Module, digits: Digits, recipe: Recipe, seconds: float, view: Monitor | None) -> None:
-        self.model, self.digits, self.recipe, self.seconds, self.view = model, digits, recipe, seconds, view
+    def __init__(
+        self, model: nn.Module, digits: Digits, recipe: Recipe, seconds: float, monitor: Monitor | None
+    ) -> None:
+        self.model, self.digits, self.recipe, self.seconds, self.monitor = model, digits, recipe, seconds, monitor
         self.batches = math.ceil(recipe.epochs * math.ceil(len(digits.train.labels) / recipe.batch_size))
         self.history = History(digits.source, recipe, best=_copy(model.state_dict()))
         self.start, self.why = time.monotonic(), ""
@@ -182,12 +184,8 @@ class _Run:
     def go(self) -> History:
         """Train until the last batch or what comes before it, and return the history."""
         kept = "from then"
-        if self.view:
-            self.view.start(self.batches)
-        # Convolutions on a CPU are faster where the channels of a pixel lie side by side.
-        self.model.to(memory_format=torch.channels_last)
-        self.optimizer, self.schedule = _optimizer(self.model, self.recipe, self.batches)
         try:
+            self._prepare()
             while not self._over():
                 self._epoch()
         except KeyboardInterrupt:
@@ -195,12 +193,29 @@ class _Run:
         except FloatingPointError as fault:
             self.why, kept = str(fault), "of history.best"
             self.model.load_state_dict(self.history.best)
-        self.model.to(memory_format=torch.contiguous_format).eval().zero_grad()
+        self.model.to("cpu", memory_format=torch.contiguous_format).eval().zero_grad()
         if self.why:
             self.history.stopped = self._ended(kept)
-        if self.view:
-            self.view.finish(self.history, self._elapsed())
+        if self.monitor:
+            self.monitor.finish(self.history, self._elapsed())
         return self.history
+
+    def _prepare(self) -> None:
+        if self.monitor:
+            self.monitor.start(self.batches)
+        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
+        # Convolutions on a CPU are faster where the channels of a pixel lie side by side.
+        self.model.to(device, memory_format=torch.channels_last)
+        self.train, self.validation = (
+            Split(*(part.to(device) for part in split)) for split in (self.digits.train, self.digits.validation)
+        )
+        kind, settings, schedule = OPTIMIZERS[self.recipe.optimizer]
+        settings = settings | {"lr": self.recipe.lr, "weight_decay": self.recipe.weight_decay, "fused": True}
+        self.optimizer = kind(self.model.parameters(), **settings)
+        steps = max(self.batches, 4)
+        # Where the rise takes one step or none, OneCycleLR divides by zero.
+        schedule = schedule | {"pct_start": max(schedule["pct_start"], 2 / steps), "final_div_factor": 1e4}
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.recipe.lr, steps, **schedule)
 
     def _over(self) -> bool:
         return bool(self.why) or len(self.history.batches) == self.batches
@@ -210,9 +225,9 @@ class _Run:
 
     def _epoch(self) -> None:
         self.model.train()
-        first, (images, labels) = len(self.history.batches), self.digits.train
-        for batch in torch.randperm(len(labels)).split(int(self.recipe.batch_size)):
-            self._step(images[batch], labels[batch])
+        first, order = len(self.history.batches), torch.randperm(len(self.train.labels)).to(self.train.labels.device)
+        for batch in order.split(int(self.recipe.batch_size)):
+            self._step(self.train.images[batch], self.train.labels[batch])
             self._look_around()
             if self._over():
                 break
@@ -234,13 +249,13 @@ class _Run:
         if (done - 1) % math.ceil(self.batches / SNAPSHOTS) == 0:
             kernels = {name: values for name, values in self.model.state_dict().items() if values.ndim == 4}
             self.history.snapshots.append((done, _copy(kernels)))
-        if self.view:
-            self.view.tick(self.history, elapsed, self.seconds)
+        if self.monitor:
+            self.monitor.tick(self.history, elapsed, self.seconds)
         if elapsed > self.seconds and done < self.batches:
             self.why = f"Time is up ({self.seconds:g} seconds)"
 
     def _validate(self, first: int) -> None:
-        loss, accuracy = evaluate(self.model, self.digits.validation)
+        loss, accuracy = evaluate(self.model, self.validation)
         losses, accuracies = zip(*self.history.batches[first:], strict=True)
         row = {
             "epoch": len(self.history) + 1,
@@ -276,21 +291,10 @@ class _Run:
         )
 
 
-def _optimizer(
-    model: nn.Module, recipe: Recipe, batches: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.OneCycleLR]:
-    kind, settings, schedule = OPTIMIZERS[recipe.optimizer]
-    optimizer = kind(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True, **settings)
-    steps = max(batches, 4)
-    # Where the rise takes one step or none, OneCycleLR divides by zero.
-    schedule = schedule | {"pct_start": max(schedule["pct_start"], 2 / steps), "final_div_factor": 1e4}
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, steps, **schedule)
-
-
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw random numbers from a seed within the block; those of the caller stay as they are."""
-    with torch.random.fork_rng([]):
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 
@@ -300,11 +304,15 @@ def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
     if not most:
         return images
     count, _, height, width = images.shape
-    moves = torch.randint(-most, most + 1, (2, count, 1))
-    rows = (torch.arange(height) + moves[0]).clamp(0, height - 1)
-    columns = (torch.arange(width) + moves[1]).clamp(0, width - 1)
-    return images[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(-1, 1)
+    moves = torch.randint(-most, most + 1, (2, count, 1)).to(images.device)
+    rows = (torch.arange(height, device=images.device) + moves[0]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=images.device) + moves[1]).clamp(0, width - 1)
+    which = torch.arange(count, device=images.device)
+    return images[which[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(-1, 1)
 
 
 def _copy(state: State) -> State:
-    return {name: values.detach().clone(memory_format=torch.contiguous_format) for name, values in state.items()}
+    return {
+        name: values.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, values in state.items()
+    }

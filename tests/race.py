@@ -144,6 +144,8 @@ def wide() -> nn.Module:
 
 def table(quick: bool) -> None:
     """Print the race, the price of our loop, and what the other recipes reach."""
+    if torch.accelerator.is_available():
+        raise SystemExit("This compares on the CPU: hide the accelerator, for example with CUDA_VISIBLE_DEVICES=.")
     start = time.perf_counter()
     digits = data.digits()
     if digits.source != "MNIST":
