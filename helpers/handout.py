@@ -78,9 +78,9 @@ def handout(
     names = ["reveal"] * slides + ["math"] * ("$" in text) + ["require", "widgets"]
     settings = {
         "slides": slides,
-        "title": re.search(r"^# (.+)$", text, re.MULTILINE)[1],
+        "title": next(iter(re.findall(r"^# (.+)$", text, re.MULTILINE)), "Handout"),
         "scripts": {name: _script(name, offline) for name in names},
-        "reveal_css": _inside("reveal.js", "dist/reveal.css") if slides and offline else "",
+        "reveal_css": packed("reveal.js", "dist/reveal.css") if slides and offline else "",
         "reveal_link": _address("reveal.js", "dist/reveal.css") if slides and not offline else "",
         "anywidget": _anywidget(),
     }
@@ -144,7 +144,7 @@ def _script(name: str, offline: bool) -> str:
     package, file = SCRIPTS[name]
     if not offline:
         return f'<script src="{_address(package, file)}"></script>'
-    return f"<script>{_inside(package, file).replace('</script', chr(92).join(('<', '/script')))}</script>"
+    return f"<script>{packed(package, file).replace('</script', chr(92).join(('<', '/script')))}</script>"
 
 
 def _anywidget() -> str:
@@ -158,20 +158,20 @@ def _address(package: str, file: str) -> str:
 
 
 @cache
-def _inside(package: str, file: str) -> str:
+def packed(package: str, file: str) -> str:
     """Return one file of a package, which is downloaded once."""
     version, checksum = PACKAGES[package].split()
     kept = STORE / f"{package.replace('/', '_')}-{version}.tgz"
     if not kept.exists() or _sha512(kept.read_bytes()) != checksum:
         _download(f"{REGISTRY}/{package}/-/{package.rpartition('/')[2]}-{version}.tgz", kept, checksum)
-    with tarfile.open(kept) as packed:
-        source = packed.extractfile(f"package/{file}").read().decode()
-        return FONT.sub(lambda found: _font(packed, f"package/dist/{found[1]}"), source)
+    with tarfile.open(kept) as archive:
+        source = archive.extractfile(f"package/{file}").read().decode()
+        return FONT.sub(lambda found: _font(archive, f"package/dist/{found[1]}"), source)
 
 
-def _font(packed: tarfile.TarFile, name: str) -> str:
+def _font(archive: tarfile.TarFile, name: str) -> str:
     """Return the icons' font as a literal of JavaScript, in the one form that every browser reads."""
-    data = packed.extractfile(name).read() if name.endswith("woff2") else b""
+    data = archive.extractfile(name).read() if name.endswith("woff2") else b""
     return f'"data:font/woff2;base64,{base64.b64encode(data).decode()}"'
 
 

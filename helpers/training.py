@@ -226,12 +226,16 @@ class _Run:
     def _epoch(self) -> None:
         self.model.train()
         first, order = len(self.history.batches), torch.randperm(len(self.train.labels)).to(self.train.labels.device)
-        for batch in order.split(int(self.recipe.batch_size)):
-            self._step(self.train.images[batch], self.train.labels[batch])
-            self._look_around()
-            if self._over():
-                break
-        self._validate(first)
+        try:
+            for batch in order.split(int(self.recipe.batch_size)):
+                self._step(self.train.images[batch], self.train.labels[batch])
+                self._look_around()
+                if self._over():
+                    break
+        except KeyboardInterrupt:
+            self.why = "Interrupted"
+        if len(self.history.batches) > first:
+            self._validate(first)
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         outputs = self.model(shifted(images, self.recipe.shift))
