@@ -1,10 +1,12 @@
 """What all tests share: a real JupyterLab and a real Chromium, or a reason why there is none."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Several workers share the cores; each with threads of its own for every core would only wait for the others.
@@ -12,6 +14,25 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lab
+
+FIRST = ("test_handout", "test_browser", "test_sketchpad_browser", "test_widgets")
+
+
+class ByNotebook(LoadScopeScheduling):
+    """Keep a file on one worker; where it tests notebook by notebook, each notebook."""
+
+    def _split_scope(self, nodeid):
+        file, _, test = nodeid.partition("::")
+        return file + "".join(re.findall(r"\b\d\d_\w+", test) if Path(file).stem in FIRST[:2] else "")
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByNotebook(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    # What takes long begins first.
+    items.sort(key=lambda item: item.path.suffix != ".ipynb" and item.path.stem not in FIRST)
 
 
 @pytest.fixture(scope="module")

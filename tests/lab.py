@@ -69,10 +69,14 @@ def open_notebook(
     page.wait_for_function(
         "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.connectionStatus === 'connected'"
     )
-    theme = "JupyterLab Dark" if dark else "JupyterLab Light"  # Lab remembers that of the page before
-    page.evaluate("(theme) => { jupyterapp.commands.execute('apputils:change-theme', { theme }); }", theme)
+    set_theme(page, dark)  # Lab remembers that of the page before
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
     return page
+
+
+def set_theme(page: Page, dark: bool) -> None:
+    theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+    page.evaluate("(theme) => { jupyterapp.commands.execute('apputils:change-theme', { theme }); }", theme)
 
 
 def open_source(browser: Browser, address: str, source: str, size: tuple[int, int] = (1400, 900)) -> Page:

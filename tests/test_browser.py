@@ -5,22 +5,23 @@ import pytest
 from refresh import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
-SIZES = [(1400, False), (900, True)]
 
 
-@pytest.mark.parametrize(("width", "dark"), SIZES, ids=["light-1400", "dark-900"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_from_top_to_bottom(browser, request, path, width, dark):
-    # In one theme with MNIST, in the other with the digits that a class without a network has.
-    address = request.getfixturevalue("address_without_mnist" if dark else "address")
-    page = lab.open_notebook(browser, address, f"notebooks/{path.name}", (width, 1000), dark)
+def test_it_runs_from_top_to_bottom_on_the_embedded_digits_and_fits_in_both_themes(
+    browser, address_without_mnist, path
+):
+    page = lab.open_notebook(browser, address_without_mnist, f"notebooks/{path.name}", (1400, 1000))
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     lab.run_all(page)
     assert lab.errors(page) == [] and complaints == []
-    assert page.evaluate("document.body.dataset.jpThemeLight") == str(not dark).lower()
-    lab.screenshots(page, f"{path.stem}-{width}-{'dark' if dark else 'light'}")
-    assert lab.cut_off(page) == []
+    for width, dark in ((1400, False), (900, True)):
+        lab.set_theme(page, dark)
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
+        lab.screenshots(page, f"{path.stem}-{width}-{'dark' if dark else 'light'}")
+        assert lab.cut_off(page) == []
     lab.close(page)
 
 

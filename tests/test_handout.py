@@ -20,12 +20,7 @@ from torch import nn
 
 from helpers import handout
 
-# One worker runs a notebook once for all these tests.
-each = pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=pytest.mark.xdist_group(f"run-{path.stem}")) for path in NOTEBOOKS],
-    ids=lambda p: p.stem,
-)
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 STATE = "application/vnd.jupyter.widget-state+json"
 AXE = "4.14.1 FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
 WITHOUT_A_KERNEL = {
@@ -49,7 +44,7 @@ SEEN = """(n) => {
     : text(root).includes("nn.Dropout(") ? "dropout" : "";
   return { kind, id: [...document.querySelectorAll(".bench")].indexOf(root.querySelector(".bench")),
     values: Object.fromEntries(all(".widget-slider", (one) => [one.querySelector(".widget-label").textContent,
-      +one.querySelector(".noUi-handle").ariaValueNow])),
+      +one.querySelector(".widget-readout").textContent])),
     least: +handle.ariaValueMin, most: +handle.ariaValueMax, now: +handle.ariaValueNow,
     boards: Object.fromEntries(all("[role=grid]", (board) => [board.getAttribute("aria-label").split(" with ")[0],
       [...board.querySelectorAll("[role=row]")].map((row) =>
@@ -148,11 +143,14 @@ def opened(browser, html, folder, offline, **settings):
         assert len(html.encode()) <= 8e6
         context.set_offline(True)
     else:
-        context.route("http*://**", lambda route: served(route, failed))
+        context.route("https://**/*", lambda route: served(route, failed))
     page.goto((folder / "made.html").as_uri())
     page.wait_for_function("document.readyState === 'complete'")
-    wanted = html.count('type="application/vnd.jupyter.widget-view+json"')
-    page.wait_for_function(f"document.querySelectorAll('.jp-OutputArea-output > .jupyter-widgets').length >= {wanted}")
+    page.wait_for_function(
+        """document.querySelectorAll(".widget-subarea > *").length
+           === document.querySelectorAll("script[type='application/vnd.jupyter.widget-view+json']").length"""
+    )
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.wait_for_timeout(500)
     return page, failed
 
@@ -239,7 +237,6 @@ def right_gallery(seen, notebook):
 def test_nobody_is_shut_out(browser, path, dark, tmp_path, monkeypatch):
     monkeypatch.setitem(handout.PACKAGES, "axe-core", AXE)
     page, _ = opened(browser, handout.handout(run(path), offline=True, dark=dark), tmp_path, offline=True)
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.evaluate(handout.packed("axe-core", "axe.min.js"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
