@@ -11,7 +11,7 @@ from itertools import chain, count
 
 import networkx as nx
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
 
 from helpers import figures
@@ -81,7 +81,7 @@ class Graph(nx.DiGraph):
         return figures.graph(places, routes, words, leaves, current, says)
 
 
-def graph(tensor: torch.Tensor, model: nn.Module | None = None, **names: torch.Tensor) -> Graph:
+def graph(tensor: Tensor, model: nn.Module | None = None, **names: Tensor) -> Graph:
     """Return the graph behind a tensor; leaves get the model's parameter names, tensors the names they are given.
 
     `graph(loss, net)`, `graph(z, a=a, b=b)`. The graph holds no tensor and keeps nothing alive. Raises ValueError
@@ -90,7 +90,7 @@ def graph(tensor: torch.Tensor, model: nn.Module | None = None, **names: torch.T
     return _graph(_nodes(tensor), model, names)
 
 
-def _nodes(tensor: torch.Tensor) -> list[Node]:
+def _nodes(tensor: Tensor) -> list[Node]:
     """Return torch's nodes behind a tensor as backward reaches them: leaves first, then the last made first."""
     way, waiting = nx.DiGraph(), [_root(tensor)]
     way.add_node(waiting[0])
@@ -105,8 +105,8 @@ def _nodes(tensor: torch.Tensor) -> list[Node]:
         way.clear()  # it refers to itself, and would hold torch's nodes until Python tidies up
 
 
-def _root(tensor: torch.Tensor) -> Node:
-    if not isinstance(tensor, torch.Tensor):
+def _root(tensor: Tensor) -> Node:
+    if not isinstance(tensor, Tensor):
         raise ValueError(f"Give a tensor that was computed, such as a loss, not {_a(tensor)}.")
     if tensor.grad_fn is not None:
         return tensor.grad_fn
@@ -123,14 +123,14 @@ def _a(thing: object) -> str:
     return f"something of type {type(thing).__name__}"
 
 
-def _names(nodes: set[Node], model: nn.Module | None, given: dict[str, torch.Tensor]) -> dict[Node, str]:
+def _names(nodes: set[Node], model: nn.Module | None, given: dict[str, Tensor]) -> dict[Node, str]:
     """Return names for nodes: of a leaf, or of what was computed there; a shared parameter has several."""
     if model is not None and not isinstance(model, nn.Module):
         raise ValueError(f"model must be an nn.Module, not {_a(model)}; tensors get a name like this: x=x.")
     parameters = dict(model.named_parameters(remove_duplicate=False)) if model is not None else {}
     found: dict[Node, list[str]] = {}
     for name, tensor in [*parameters.items(), *given.items()]:
-        if not isinstance(tensor, torch.Tensor):
+        if not isinstance(tensor, Tensor):
             raise ValueError(f"{name} must be a tensor, not {_a(tensor)}.")
         node = get_gradient_edge(tensor).node if tensor.requires_grad else None
         if node in nodes:
@@ -142,7 +142,7 @@ def _names(nodes: set[Node], model: nn.Module | None, given: dict[str, torch.Ten
     return {node: (" = " if type(node).__name__ == LEAF else ", ").join(names) for node, names in found.items()}
 
 
-def _graph(nodes: list[Node], model: nn.Module | None, given: dict[str, torch.Tensor]) -> Graph:
+def _graph(nodes: list[Node], model: nn.Module | None, given: dict[str, Tensor]) -> Graph:
     unreal = {made.dtype for node in nodes for made in node._input_metadata if made.dtype.is_complex}
     if unreal:
         raise ValueError(f"The graph computes with {unreal.pop()}; gradients are shown for real numbers only.")
@@ -180,7 +180,7 @@ def _saved(node: Node) -> dict[str, Shape | str]:
                 found[name] = "changed in place" if CHANGED in str(error) else "freed"
                 continue
             parts = {f"{name}[{i}]": one for i, one in enumerate(value)} if type(value) is tuple else {name: value}
-            found |= {name: tuple(one.shape) for name, one in parts.items() if isinstance(one, torch.Tensor)}
+            found |= {name: tuple(one.shape) for name, one in parts.items() if isinstance(one, Tensor)}
     return found
 
 
@@ -253,18 +253,16 @@ class Record:
     """
 
     graph: Graph
-    arriving: dict[int, list[torch.Tensor | None]] = field(default_factory=dict)
-    leaving: dict[int, list[torch.Tensor | None]] = field(default_factory=dict)
-    before: dict[int, torch.Tensor | None] = field(default_factory=dict)
+    arriving: dict[int, list[Tensor | None]] = field(default_factory=dict)
+    leaving: dict[int, list[Tensor | None]] = field(default_factory=dict)
+    before: dict[int, Tensor | None] = field(default_factory=dict)
 
-    def gradients(self) -> dict[str, torch.Tensor | None]:
+    def gradients(self) -> dict[str, Tensor | None]:
         """Return the gradient of each leaf by its name."""
         return {self.graph.nodes[leaf]["name"] or f"leaf {leaf}": self.arriving[leaf][0] for leaf in self.before}
 
 
-def record(
-    tensor: torch.Tensor, model: nn.Module | None = None, gradient: torch.Tensor | None = None, **names: torch.Tensor
-) -> Record:
+def record(tensor: Tensor, model: nn.Module | None = None, gradient: Tensor | None = None, **names: Tensor) -> Record:
     """Send gradients once from a tensor to its leaves, as backward() does, and keep what each node gets and gives.
 
     No `.grad` changes and the graph stays for a backward() of your own. Your own hooks on tensors do run; those that
@@ -279,7 +277,7 @@ def record(
     leaves = {number: nodes[number].variable for number, leaf in found.graph.nodes(data="leaf") if leaf}
     found.before = {number: _apart(leaf.grad) for number, leaf in leaves.items()}
     # Even torch.autograd.grad fills the .grad of tensors with retain_grad(), and a node does not know its tensors.
-    kept = [(one, one.grad) for one in gc.get_objects() if type(one) is torch.Tensor and one.retains_grad]
+    kept = [(one, one.grad) for one in gc.get_objects() if type(one) is Tensor and one.retains_grad]
     try:
         with ExitStack() as hooks:
             for number in found.graph.nodes - leaves.keys():
@@ -305,7 +303,7 @@ def _catch(found: Record, number: int, after: tuple, leaving: tuple, arriving: t
     ]
 
 
-def _apart(tensor: torch.Tensor | None) -> torch.Tensor | None:
+def _apart(tensor: Tensor | None) -> Tensor | None:
     """Return the numbers of a tensor in one that is in no graph and dense."""
     return None if tensor is None else tensor.detach().to_dense().clone()
 
