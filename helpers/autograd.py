@@ -29,22 +29,16 @@ Place = tuple[float, float]
 class TooLarge(ValueError):
     """A graph has more nodes than a picture can show."""
 
-    def __init__(self, nodes: int) -> None:
-        super().__init__(f"The graph has {nodes:,} nodes, too many to draw; print it to read it as a text.")
-
 
 class Graph(nx.DiGraph):
     """The operations behind a tensor, each with edges to those that get its gradients.
 
-    Nodes are numbered in the order in which backward reaches them, from 0, the operation that made the tensor; leaves
-    that backward could reach at the same time may come in another order than in torch. Each node has
-
-    - `operation` (torch's name), `name` (of a parameter or of a tensor that was named, else ""), `layer` (the module
-      whose parameters it uses, else "") and `leaf`;
-    - `shapes` of the gradients that arrive, one for each output of the operation;
-    - `saved`, by name the shapes of the tensors kept for backward, or "freed" or "changed in place";
-    - `usual`, whether its settings are torch's defaults;
-    - `next`, for each place of torch's `next_functions` a node's number, or None where no gradient is needed.
+    Nodes are numbered as backward reaches them, from 0, the operation that made the tensor; leaves that it could reach
+    at the same time may come in another order. Each has `operation` (torch's name), `name` (of a parameter or of a
+    tensor that was named, else ""), `layer` (the module whose parameters it uses, else ""), `leaf`, `shapes` (of what
+    arrives, one for each output), `saved` (by name the shapes of what is kept for backward, or "freed" or "changed in
+    place"), `usual` (whether its settings are torch's defaults) and `next` (torch's `next_functions` as numbers, None
+    where no gradient is needed).
     """
 
     def __repr__(self) -> str:
@@ -107,7 +101,7 @@ def _nodes(tensor: Tensor) -> list[Node]:
 
 def _root(tensor: Tensor) -> Node:
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"Give a tensor that was computed, such as a loss, not {_a(tensor)}.")
+        raise ValueError(f"Give a tensor that was computed, such as a loss, not a {type(tensor).__name__}.")
     if tensor.grad_fn is not None:
         return tensor.grad_fn
     why = "has no graph: nothing behind it requires a gradient, or it was computed under no_grad, or detached."
@@ -118,21 +112,16 @@ def _root(tensor: Tensor) -> Node:
     raise ValueError(f"The tensor {why}")
 
 
-def _a(thing: object) -> str:
-    """Say of what type a thing is; its own repr could hold an address."""
-    return f"something of type {type(thing).__name__}"
-
-
 def _names(nodes: set[Node], model: nn.Module | None, given: dict[str, Tensor]) -> dict[Node, str]:
     """Return names for nodes: of a leaf, or of what was computed there; a shared parameter has several."""
     if model is not None and not isinstance(model, nn.Module):
-        raise ValueError(f"model must be an nn.Module, not {_a(model)}; tensors get a name like this: x=x.")
+        raise ValueError(
+            f"model must be an nn.Module, not a {type(model).__name__}; tensors get a name like this: x=x."
+        )
     parameters = dict(model.named_parameters(remove_duplicate=False)) if model is not None else {}
     found: dict[Node, list[str]] = {}
     for name, tensor in [*parameters.items(), *given.items()]:
-        if not isinstance(tensor, Tensor):
-            raise ValueError(f"{name} must be a tensor, not {_a(tensor)}.")
-        node = get_gradient_edge(tensor).node if tensor.requires_grad else None
+        node = get_gradient_edge(tensor).node if isinstance(tensor, Tensor) and tensor.requires_grad else None
         if node in nodes:
             found.setdefault(node, []).append(name)
         elif name in given:
@@ -212,10 +201,10 @@ def layout(found: Graph) -> tuple[dict[int, Place], dict[tuple[int, int], list[P
     The longest chain of operations stands in column 0, what leads back to it on its left, what does not on its right.
     Raises TooLarge where nobody could read the picture.
     """
-    if len(found) > MOST_NODES:
-        raise TooLarge(len(found))
-    leaf = found.nodes(data="leaf")
-    rows = {number: row for row, numbers in enumerate(nx.topological_generations(found)) for number in numbers}
+    generations, leaf = [*nx.topological_generations(found)], found.nodes(data="leaf")
+    if len(found) > MOST_NODES or max(map(len, generations)) > MOST_COLUMNS:
+        raise TooLarge(f"The graph has {len(found):,} nodes, too many to draw; print it to read it as a text.")
+    rows = {number: row for row, numbers in enumerate(generations) for number in numbers}
     longest = nx.dag_longest_path(found.subgraph(number for number in found if not leaf[number]))
     beside = set().union(*(nx.ancestors(found, number) for number in longest))
     places = {number: (0, rows[number]) for number in longest}
@@ -226,8 +215,6 @@ def layout(found: Graph) -> tuple[dict[int, Place], dict[tuple[int, int], list[P
         columns = (parent + side * step for step in count())
         places[number] = next((c, rows[number]) for c in columns if c and (c, rows[number]) not in taken)
         taken.add(places[number])
-    if len({column for column, _ in places.values()}) > MOST_COLUMNS:
-        raise TooLarge(len(found))
     return places, {(start, end): _route(places[start], places[end], taken) for start, end in found.edges}
 
 
@@ -246,10 +233,9 @@ def _route(start: Place, end: Place, taken: set[Place]) -> list[Place]:
 class Record:
     """What one backward pass carried through a graph, in tensors that belong to no graph.
 
-    `arriving[node]` are the gradients that came to a node, one for each of its outputs (None where nothing came);
-    `leaving[node]` those that it passed on, one for each place of its `next_functions`; `before[leaf]` is the `.grad`
-    that a leaf had. For a leaf, `arriving` holds what backward() would add to its `.grad`. What leaves one node and
-    what arrives at the next differ only where a hook of your own on the tensor between them changes it.
+    `arriving[node]` are the gradients that came to a node, one for each of its outputs (None where nothing came), at a
+    leaf what backward() would add to its `.grad`; `leaving[node]` those that it passed on, one for each place of
+    `next_functions`, before your own hooks change them; `before[leaf]` is the `.grad` that a leaf had.
     """
 
     graph: Graph
@@ -265,9 +251,8 @@ class Record:
 def record(tensor: Tensor, model: nn.Module | None = None, gradient: Tensor | None = None, **names: Tensor) -> Record:
     """Send gradients once from a tensor to its leaves, as backward() does, and keep what each node gets and gives.
 
-    No `.grad` changes and the graph stays for a backward() of your own. Your own hooks on tensors do run; those that
-    torch calls while it fills a `.grad` do not. `gradient` is what backward() takes where the tensor is no scalar.
-    Raises ValueError where it cannot be done.
+    No `.grad` changes, your own hooks on tensors run, and the graph stays for a backward() of your own. `gradient` is
+    what backward() takes where the tensor is no scalar. Raises ValueError where it cannot be done.
     """
     nodes = _nodes(tensor)
     found = Record(_graph(nodes, model, names))

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from traitlets import Int, List, Unicode
+from traitlets import Dict, Int
 
 from helpers import autograd
 from helpers.arithmetic import check_whole
@@ -56,11 +56,7 @@ class StepperView(anywidget.AnyWidget):
 
     _esm = script("heat", "stepper")
     _css = STYLE
-    nodes = List().tag(sync=True)
-    edges = List().tag(sync=True)
-    leaves = List().tag(sync=True)
-    pictures = List().tag(sync=True)
-    pixels = Unicode().tag(sync=True)
+    graph = Dict().tag(sync=True)
     step = Int(0).tag(sync=True)
 
 
@@ -106,7 +102,7 @@ class BackwardStepper:
         return self._box._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
 
     def _show(self) -> None:
-        self._view = _view(self.record)
+        self._view = StepperView(graph=_shown(self.record))
         self._slider, self._play = slider("step", 0, self._last, TIP), player("Let the gradients flow")
         self._play.max = self._last
         links = [(self._slider, "value", "step"), (self._play, "value", "step")]
@@ -114,18 +110,17 @@ class BackwardStepper:
         self.step = self._step
 
 
-def _view(found: autograd.Record) -> StepperView:
-    """Return all that the browser shows, in a widget that holds no tensor."""
+def _shown(found: autograd.Record) -> dict:
+    """Return all that the browser shows, in words and bytes."""
     places, routes = autograd.layout(found.graph)
     boards: Boards = {}
-    nodes = [_node(found, number, boards) | {"place": list(places[number])} for number in found.graph]
-    return StepperView(
-        nodes=nodes,
-        edges=[[*edge, [list(point) for point in route]] for edge, route in routes.items()],
-        leaves=[_leaf(found, number) for number in found.before],
-        pictures=[list(size) for size, _ in boards],
-        pixels=as_text(b"".join(numbers for _, numbers in boards)),
-    )
+    return {
+        "nodes": [_node(found, number, boards) | {"place": list(places[number])} for number in found.graph],
+        "edges": [[*edge, [list(point) for point in route]] for edge, route in routes.items()],
+        "leaves": [_leaf(found, number) for number in found.before],
+        "pictures": [list(size) for size, _ in boards],
+        "pixels": as_text(b"".join(numbers for _, numbers in boards)),
+    }
 
 
 def _where(graph: autograd.Graph, number: int) -> str:

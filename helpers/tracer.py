@@ -102,7 +102,7 @@ def trace(model: nn.Module | Callable[[], nn.Module], shape: Sequence[int]) -> T
     """
     shape, recorder = _checked(shape), _Recorder(_on_meta(model))
     found = recorder.follow(shape)
-    if found.trouble and recorder.is_about_the_row():
+    if found.trouble and recorder.running and recorder.running.takes_a_row:
         found.trouble += _neighbours(recorder, shape)
     found.remark = " ".join(_remarks(found))
     return found
@@ -116,10 +116,8 @@ def times(shape: Sequence[int]) -> str:
 def _checked(shape: Sequence[int]) -> Shape:
     fits = isinstance(shape, Sequence) and 1 <= len(shape) <= 4
     if not fits or any(not isinstance(size, Integral) or isinstance(size, bool) or size < 1 for size in shape):
-        raise ValueError(
-            "shape must be one to four whole numbers from 1 on, such as (1, 32, 32) for channels, height and width, "
-            f"not {reprlib.repr(shape)}."
-        )
+        wanted = "one to four whole numbers from 1 on, such as (1, 32, 32) for channels, height and width"
+        raise ValueError(f"shape must be {wanted}, not {reprlib.repr(shape)}.")
     return tuple(map(int, shape[1:] if len(shape) == 4 else shape))  # four: the first is the batch
 
 
@@ -169,9 +167,9 @@ def _remarks(found: Trace) -> Iterator[str]:
     rest = found.parameters - sum(row.parameters for row in found.rows)
     if rest and not found.trouble:
         yield f"{rest:,} of the parameters belong to no layer that ran."
-    for row in found.rows:
-        if row.layer.startswith("Linear(") and len(row.shape) == 3:
-            yield f"{row.name} took the last axis alone: no Flatten?"
+    alone = [row.name for row in found.rows if row.layer.startswith("Linear(") and len(row.shape) == 3]
+    if alone:
+        yield f"{alone[0]} took the last axis alone: no Flatten?"
 
 
 @dataclass(frozen=True)
@@ -186,6 +184,10 @@ class _Call:
     @property
     def flattens(self) -> bool:
         return (type(self.layer).__name__ if self.layer else self.name) in FLATTENING
+
+    @property
+    def takes_a_row(self) -> bool:  # whose length depends on the size of the picture
+        return self.flattens or (isinstance(self.layer, nn.Linear) and len(self.before) == 1)
 
 
 class _Recorder(TorchFunctionMode):
@@ -203,15 +205,14 @@ class _Recorder(TorchFunctionMode):
     def follow(self, shape: Shape) -> Trace:
         """Run the model on pictures of a shape, and return what happens; `running` keeps what did not end."""
         self.rows: list[Row] = []
-        self.running: list[_Call] = []
+        self.running: _Call | None = None
         self.counted: set[Tensor] = set()
         found = Trace(shape, self.rows, sum(p.numel() for p in self.model.parameters()))
         try:
-            with torch.no_grad(), torch.device("meta"):
-                pictures = torch.empty(BATCH, *shape)
-                with self:
-                    if self.model(pictures) is None:
-                        found.trouble = "forward gives nothing back: is a return missing?"
+            pictures = torch.empty(BATCH, *shape, device="meta")
+            with torch.no_grad(), torch.device("meta"), self:
+                if self.model(pictures) is None:
+                    found.trouble = "forward gives nothing back: is a return missing?"
         except Exception as error:  # a student's own forward may fail in any way, and gets a sentence for it
             found.trouble = self._explain(error, shape)
         return found
@@ -221,26 +222,25 @@ class _Recorder(TorchFunctionMode):
         first = _first_tensor(args)
         if self.running or name == "get" or first is None or first.shape[:1] != (BATCH,):
             return func(*args, **kwargs)
-        self.running.append(
-            _Call(name, _as_layer(name, args, kwargs), _text(func, name, args, kwargs), first.shape[1:])
-        )
+        layer = LAYERS_OF[name](*args[1:], **kwargs) if name in LAYERS_OF else None
+        self.running = _Call(name, layer, _text(func, name, args, kwargs), tuple(first.shape[1:]))
         result = func(*args, **kwargs)
         self._leave(result)
         return result
 
     def _enter(self, name: str, layer: nn.Module, args: tuple) -> None:
         first = _first_tensor(args)
-        self.running.append(_Call(name, layer, code(layer), () if first is None else tuple(first.shape[1:])))
+        self.running = _Call(name, layer, code(layer), () if first is None else tuple(first.shape[1:]))
 
     def _leave(self, result: object, module: nn.Module | None = None) -> None:
-        call, result = self.running[-1], _first_tensor(result)
+        call, result = self.running, _first_tensor(result)
         if result is not None:
             if call.flattens and result.ndim < 3 and result.shape[:1] != (BATCH,):
                 raise ValueError("pictures were taken together or apart")
             count, after = self._count(module) if module else 0, tuple(result.shape[1:])
             rule = _count_rule(module) if count else ""
             self.rows.append(Row(call.name, call.text, after, _size_rule(call, after), count, rule))
-        self.running.pop()
+        self.running = None
 
     def _count(self, layer: nn.Module) -> int:
         """Return the layer's parameters, but none that another layer shares and that are counted already."""
@@ -252,14 +252,9 @@ class _Recorder(TorchFunctionMode):
         """Return what does not fit, in one or two sentences with the layer's name and the two numbers."""
         if not self.running:
             return f"forward stopped with {type(error).__name__}: {_first_line(error)}."
-        call = self.running[-1]
+        call = self.running
         volume = next((row.shape for row in reversed(self.rows) if len(row.shape) > 1), shape)
         return _mismatch(call, volume) or f"{call.name} stopped at {times(call.before)}: {_first_line(error)}."
-
-    def is_about_the_row(self) -> bool:
-        """Say whether it stopped where a picture has become one row of numbers, whose length depends on its size."""
-        call = self.running[-1] if self.running else _Call("", None, "", ())
-        return call.flattens or (isinstance(call.layer, nn.Linear) and len(call.before) == 1)
 
 
 def _first_tensor(things: object) -> Tensor | None:
@@ -273,14 +268,6 @@ def _name(name: str, layer: nn.Module) -> str:
     """Return the layer's name; a number alone says too little."""
     kind = type(layer).__name__
     return f"{name} ({kind})" if name.rpartition(".")[2].isdigit() else name or kind
-
-
-def _as_layer(name: str, args: tuple, kwargs: dict) -> nn.Module | None:
-    """Return the layer that does the same as a function, where the function is a window."""
-    try:
-        return LAYERS_OF[name](*args[1:], **kwargs)
-    except (KeyError, TypeError):
-        return None
 
 
 def _text(func: Callable, name: str, args: tuple, kwargs: dict) -> str:
@@ -307,7 +294,8 @@ def code(layer: nn.Module) -> str:
 
 def _size_rule(call: _Call, after: Shape) -> str:
     before, sides = call.before, zip(call.before[1:], after[1:], strict=False)
-    if isinstance(call.layer, WINDOWS) and len(before) == len(after) == 3:
+    other = isinstance(getattr(call.layer, "padding", 0), str) or getattr(call.layer, "ceil_mode", False)
+    if isinstance(call.layer, WINDOWS) and len(before) == len(after) == 3 and not other:
         return ", ".join(dict.fromkeys(_side_rule(call.layer, axis, *pair) for axis, pair in enumerate(sides)))
     return _multiplied(before) if len(before) > 1 and after == (prod(before),) else ""
 
@@ -325,13 +313,8 @@ def _along(layer: nn.Module, axis: int) -> dict[str, int | str]:
 
 def _side_rule(layer: nn.Module, axis: int, before: int, after: int) -> str:
     k, s, p, d = _along(layer, axis).values()
-    if isinstance(p, str):
-        return f"padding={p!r}: {before} → {after}"
-    left, right = "⌈⌉" if getattr(layer, "ceil_mode", False) else "⌊⌋"
     span = f"{k}" if d == 1 else f"{d}·({k} − 1) − 1"
-    places = before + 2 * p - arithmetic.window_span(k, d)
-    dropped = " − 1" if left == "⌈" and -(-places // s) + 1 > after else ""
-    return f"{left}({before} + 2·{p} − {span}) / {s}{right} + 1{dropped} = {after}"
+    return f"⌊({before} + 2·{p} − {span}) / {s}⌋ + 1 = {after}"
 
 
 def _count_rule(layer: nn.Module) -> str:
