@@ -252,9 +252,9 @@ class _Recorder(TorchFunctionMode):
         """Return what does not fit, in one or two sentences with the layer's name and the two numbers."""
         if not self.running:
             return f"forward stopped with {type(error).__name__}: {_first_line(error)}."
-        call = self.running
+        call, place = self.running, f" at {times(self.running.before)}" if self.running.before else ""
         volume = next((row.shape for row in reversed(self.rows) if len(row.shape) > 1), shape)
-        return _mismatch(call, volume) or f"{call.name} stopped at {times(call.before)}: {_first_line(error)}."
+        return _mismatch(call, volume) or f"{call.name} stopped{place}: {_first_line(error)}."
 
 
 def _first_tensor(things: object) -> Tensor | None:
@@ -277,10 +277,8 @@ def _text(func: Callable, name: str, args: tuple, kwargs: dict) -> str:
     said = [] if ".Tensor." in place else ["x"]
     home = "F" if ".functional." in place else "torch" if said else "x"
     said += [str(value) for value in args[1:] if isinstance(value, int | tuple | list)]
-    said += [
-        f"{key}={value}" for key, value in kwargs.items() if isinstance(value, int | tuple) and value not in (0, 1)
-    ]
-    said += [f"{key}=True" for key, value in kwargs.items() if value is True and key != "training"]
+    shown = {key: value for key, value in kwargs.items() if isinstance(value, int | tuple) and key != "training"}
+    said += [f"{key}={value}" for key, value in shown.items() if value is True or value not in (0, 1)]  # no defaults
     return f"{home}.{name}({', '.join(said)})"
 
 
@@ -294,8 +292,7 @@ def code(layer: nn.Module) -> str:
 
 def _size_rule(call: _Call, after: Shape) -> str:
     before, sides = call.before, zip(call.before[1:], after[1:], strict=False)
-    other = isinstance(getattr(call.layer, "padding", 0), str) or getattr(call.layer, "ceil_mode", False)
-    if isinstance(call.layer, WINDOWS) and len(before) == len(after) == 3 and not other:
+    if isinstance(call.layer, WINDOWS) and len(before) == len(after) == 3:
         return ", ".join(dict.fromkeys(_side_rule(call.layer, axis, *pair) for axis, pair in enumerate(sides)))
     return _multiplied(before) if len(before) > 1 and after == (prod(before),) else ""
 
@@ -313,8 +310,13 @@ def _along(layer: nn.Module, axis: int) -> dict[str, int | str]:
 
 def _side_rule(layer: nn.Module, axis: int, before: int, after: int) -> str:
     k, s, p, d = _along(layer, axis).values()
+    if isinstance(p, str):
+        return f"padding={p!r}: {before} → {after}"
+    left, right = "⌈⌉" if getattr(layer, "ceil_mode", False) else "⌊⌋"
     span = f"{k}" if d == 1 else f"{d}·({k} − 1) − 1"
-    return f"⌊({before} + 2·{p} − {span}) / {s}⌋ + 1 = {after}"
+    places = before + 2 * p - arithmetic.window_span(k, d)
+    dropped = " − 1" if left == "⌈" and -(-places // s) + 1 > after else ""  # the last would start in the padding
+    return f"{left}({before} + 2·{p} − {span}) / {s}{right} + 1{dropped} = {after}"
 
 
 def _count_rule(layer: nn.Module) -> str:
@@ -328,10 +330,12 @@ def _count_rule(layer: nn.Module) -> str:
 def _mismatch(call: _Call, volume: Shape) -> str:
     """Say what a layer takes and what comes in, or nothing where it is not about that."""
     name, layer, before = call.name, call.layer, call.before
+    if not before:
+        return ""
     if call.flattens:
         flat = f"one of {times(before)} has {_multiplied(before)} numbers"
         return f"{name}: {call.text} does not give one row for each picture: {flat}. x.flatten(1) does."
-    if isinstance(layer, nn.Linear) and before[-1:] != (layer.in_features,):
+    if isinstance(layer, nn.Linear) and before[-1] != layer.in_features:
         return _linear_mismatch(name, layer, before, volume)
     if isinstance(layer, (*WINDOWS, nn.BatchNorm2d)) and len(before) != 3:
         arrives = f"a row of {before[0]} numbers arrives. Put it before the flattening"
@@ -339,9 +343,10 @@ def _mismatch(call: _Call, volume: Shape) -> str:
             arrives = f"{times(before)} arrives. Say the channels too, as in {(1, *before)[-3:]}"
         return f"{name} takes a volume C×H×W, and {arrives}."
     for setting in ("in_channels", "num_features"):
-        if getattr(layer, setting, before[:1]) not in (before[0], before[:1]):
-            channels = f"{before[0]} channel{' arrives' if before[0] == 1 else 's arrive'}"
-            return f"{name} takes {setting}={getattr(layer, setting)}, and {channels}. Write {setting}={before[0]}."
+        wanted, came = getattr(layer, setting, before[0]), before[0]
+        if wanted != came:
+            arrive = f"{came} channel{' arrives' if came == 1 else 's arrive'}"
+            return f"{name} takes {setting}={wanted}, and {arrive}. Write {setting}={came}."
     return _window_mismatch(name, layer, before) if isinstance(layer, WINDOWS) else ""
 
 

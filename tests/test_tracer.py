@@ -238,6 +238,7 @@ def own(forward, **parts):
         (own(lambda self, x: x.view(-1)), (1, 8, 8), "view: x.view(-1) does not give one row for each picture"),
         (own(lambda self, x: x.view(1, -1)), (1, 8, 8), "view: x.view(1, -1) does not give one row for each picture"),
         (own(lambda self, x: x.view(-1, 60)), (1, 8, 8), "view: x.view(-1, 60) does not give one row for each picture"),
+        (own(lambda self, x: self.r(input=3), r=nn.ReLU()), (1, 8, 8), "r stopped: "),
         (own(lambda self, x: None), (1, 8, 8), "forward gives nothing back: is a return missing?"),
         (nn.Sequential(nn.LSTM(8, 4), nn.Linear(4, 2)), (5, 8), "1 (Linear) stopped at 5×4: linear(): argument"),
         (nn.Sequential(nn.Flatten(), nn.BatchNorm2d(4)), (1, 2, 2), "1 (BatchNorm2d) takes a volume C×H×W, and a row"),
