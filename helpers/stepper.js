@@ -129,12 +129,12 @@ function gradTable(leaves) {
 }
 
 function render({ model, el }) {
-  const nodes = model.get("nodes"), last = nodes.length - 1, album = albumOf(model.get("pictures"), model.get("pixels"));
-  const graph = new Graph(nodes, model.get("edges"), (step) => { model.set("step", step); model.save_changes(); });
+  const { nodes, edges, leaves, pictures, pixels } = model.get("graph"), last = nodes.length - 1, album = albumOf(pictures, pixels);
+  const graph = new Graph(nodes, edges, (step) => { model.set("step", step); model.save_changes(); });
   const most = (part) => Math.max(1, ...nodes.map((one) => one[part].length));
   const [arriving, leaving] = ["arriving", "leaving"].map((part) => Array.from({ length: most(part) }, () => new Piece(album)));
   const status = node("p", { role: "status", class: "bench-status" }), rule = node("p"), saved = node("p", { class: "saved" });
-  const passes = node("p"), table = gradTable(model.get("leaves"));
+  const passes = node("p"), table = gradTable(leaves);
   const says = node("div", { class: "stepper-says" }, status, rule, saved, ...arriving.map((piece) => piece.element), passes,
     ...leaving.map((piece) => piece.element));
   const beside = node("div", { class: "stepper-beside" }, says, table.element);

@@ -6,20 +6,22 @@ The gradients are those of one real pass, caught with hooks; the browser only dr
 from math import ceil, sqrt
 
 import anywidget
+import ipywidgets as widgets
 import torch
 import torch.nn.functional as F
-from torch import nn
-from traitlets import Int, List, Unicode
+from torch import Tensor, nn
+from traitlets import Dict, Int
 
-from helpers import autograd, figures
+from helpers import autograd
 from helpers.arithmetic import check_whole
-from helpers.explorer import STYLE, Bench, as_text, controls, player, script, shared, slider
+from helpers.explorer import STYLE, as_text, controls, player, script, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
 LONGEST, FOLDED = 1024, 32  # cells along a side of a picture; along the rows into which a long vector is folded
 NO_COLOUR, NOT_FINITE, FULL = -128, 127, 126  # between the tiles of a picture; nan or inf; the largest number
 FEW = 12  # numbers that are shown as they are
+Boards = dict[tuple[tuple[int, int], bytes], int]  # of pictures: size and bytes, each once, numbered in order
 RULES = {  # where an operation has torch's default settings
     autograd.LEAF: "A leaf: backward would add what arrives to its .grad.",
     "AddBackward0": "A sum: each input gets what arrives, added up where it was broadcast.",
@@ -54,42 +56,8 @@ class StepperView(anywidget.AnyWidget):
 
     _esm = script("heat", "stepper")
     _css = STYLE
-    nodes = List().tag(sync=True)
-    edges = List().tag(sync=True)
-    leaves = List().tag(sync=True)
-    pictures = List().tag(sync=True)
-    pixels = Unicode().tag(sync=True)
+    graph = Dict().tag(sync=True)
     step = Int(0).tag(sync=True)
-
-
-class StepperBench(Bench):
-    """The widget of a stepper: a slider, the graph, and what comes and goes at the node where it stands."""
-
-    step = shared("step", lambda value: value, TIP)  # BackwardStepper has checked it
-
-    def __init__(self, found: autograd.Record, step: int) -> None:
-        self._graph = found.graph  # and not the record: shown widgets live on, and its tensors need not
-        places, routes = autograd.layout(found.graph)
-        album = _Album()
-        nodes = [_node(found, number, place, album) for number, place in sorted(places.items())]
-        edges = [[*edge, [list(point) for point in route]] for edge, route in routes.items()]
-        leaves = [_leaf(found, number) for number in found.before]
-        self._view = StepperView(nodes=nodes, edges=edges, leaves=leaves, pictures=album.sizes, pixels=album.text())
-        play = player("Let the gradients flow")
-        play.max = last = len(nodes) - 1
-        self._linked = {"step": [slider("step", 0, last, TIP), play]}
-        links = [(control, "value", "step") for control in self._linked["step"]]
-        super().__init__([controls(self._view, links), self._view])
-        self.step = step
-
-    def _told(self) -> dict[str, object]:
-        return {"step": self.step}
-
-    def _settable(self) -> list[str]:
-        return ["step"]
-
-    def _still(self) -> figures.Picture:
-        return self._graph.picture(self.step, self._view.nodes[self.step]["says"])
 
 
 class BackwardStepper:
@@ -97,74 +65,86 @@ class BackwardStepper:
 
     `BackwardStepper(loss, net)`, `BackwardStepper(out, net, gradient=g)`, `BackwardStepper(z, a=a, b=b)`: see
     `autograd.record`. No `.grad` changes, your own hooks on tensors run, and the graph stays for a backward() of your
-    own. `stepper.step = 3` moves the slider too; `stepper.record` holds the gradients. The widget is made when the
-    stepper is first shown.
+    own. `stepper.step = 3` moves the slider too; `stepper.record` holds the gradients.
     """
 
     def __init__(
-        self,
-        tensor: torch.Tensor,
-        model: nn.Module | None = None,
-        gradient: torch.Tensor | None = None,
-        **names: torch.Tensor,
+        self, tensor: Tensor, model: nn.Module | None = None, gradient: Tensor | None = None, **names: Tensor
     ) -> None:
         self.record = autograd.record(tensor, model, gradient, **names)
-        self._bench: StepperBench | None = None
         self._step = 0
+        self._last = len(self.record.graph) - 1
+        self._view: StepperView | None = None  # widgets live on, so there is none before it is shown
 
     @property
     def step(self) -> int:
         """The number of the node, in the order in which backward reaches them."""
-        return self._bench.step if self._bench else self._step
+        return self._view.step if self._view else self._step
 
     @step.setter
     def step(self, value: int) -> None:
-        self._step = check_whole("step", value, 0, len(self.record.graph) - 1)
-        if self._bench:
-            self._bench.step = self._step
+        self._step = check_whole("step", value, 0, self._last)
+        if self._view:
+            self._slider.value = self._play.value = self._view.step = self._step
 
     def __repr__(self) -> str:
-        operation, where = autograd.label(self.record.graph, self.step)
-        return f"BackwardStepper at step {self.step} of {len(self.record.graph) - 1}: {operation} {where}"
+        return f"BackwardStepper at step {_where(self.record.graph, self.step)}"
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict] | dict:
+        graph = self.record.graph
         try:
-            self._bench = self._bench or StepperBench(self.record, self._step)
+            still = graph.picture(self.step, f"Step {_where(graph, self.step)}.")
         except autograd.TooLarge:
             return {"text/plain": f"{self!r}. The graph is too large to draw; stepper.record holds its gradients."}
-        data, metadata = self._bench._repr_mimebundle_(**kwargs)
-        return data | {"text/plain": repr(self)}, metadata
+        if self._view is None:
+            self._show()
+        data, metadata = still._repr_mimebundle_()
+        return self._box._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
+
+    def _show(self) -> None:
+        self._view = StepperView(graph=_shown(self.record))
+        self._slider, self._play = slider("step", 0, self._last, TIP), player("Let the gradients flow")
+        self._play.max = self._last
+        links = [(self._slider, "value", "step"), (self._play, "value", "step")]
+        self._box = widgets.VBox([controls(self._view, links), self._view])
+        self.step = self._step
 
 
-def _node(found: autograd.Record, number: int, place: autograd.Place, album: "_Album") -> dict:
-    """Return all that the browser shows of one node."""
-    node, words = found.graph.nodes[number], autograd.label(found.graph, number)
-    arriving = [
-        album.piece(f"arrives{_which(found.arriving[number], i)}", x) for i, x in enumerate(found.arriving[number])
-    ]
-    leaving = [
-        album.piece(f"to {other} {autograd.label(found.graph, other)[0]}", gradient)
-        for other, gradient in zip(node["next"], found.leaving.get(number, []), strict=bool(node["next"]))
-        if other is not None
-    ]
-    says = f"Step {number} of {len(found.graph) - 1}: {' '.join(words)}."
+def _shown(found: autograd.Record) -> dict:
+    """Return all that the browser shows, in words and bytes."""
+    places, routes = autograd.layout(found.graph)
+    boards: Boards = {}
     return {
-        "words": [f"{number}  {words[0]}", words[1]],
-        "leaf": node["leaf"],
-        "place": list(place),
-        "says": says,
-        "rule": RULES.get(node["operation"], "") if node["usual"] else "",
-        "saved": ", ".join(
-            f"{name} {shape if isinstance(shape, str) else autograd.size(shape)}"
-            for name, shape in node["saved"].items()
-        ),
-        "arriving": arriving,
-        "leaving": leaving,
+        "nodes": [_node(found, number, boards) | {"place": list(places[number])} for number in found.graph],
+        "edges": [[*edge, [list(point) for point in route]] for edge, route in routes.items()],
+        "leaves": [_leaf(found, number) for number in found.before],
+        "pictures": [list(size) for size, _ in boards],
+        "pixels": as_text(b"".join(numbers for _, numbers in boards)),
     }
 
 
-def _which(gradients: list, place: int) -> str:
-    return f" for output {place}" if len(gradients) > 1 else ""
+def _where(graph: autograd.Graph, number: int) -> str:
+    return f"{number} of {len(graph) - 1}: {' '.join(autograd.label(graph, number))}"
+
+
+def _node(found: autograd.Record, number: int, boards: Boards) -> dict:
+    """Return all that is said of one node."""
+    node, words, arriving = found.graph.nodes[number], autograd.label(found.graph, number), found.arriving[number]
+    output = " for output {}" if len(arriving) > 1 else ""
+    saved = [f"{name} {kept if isinstance(kept, str) else autograd.size(kept)}" for name, kept in node["saved"].items()]
+    return {
+        "words": [f"{number}  {words[0]}", words[1]],
+        "leaf": node["leaf"],
+        "says": f"Step {_where(found.graph, number)}.",
+        "rule": RULES.get(node["operation"], "") if node["usual"] else "",
+        "saved": ", ".join(saved),
+        "arriving": [_piece(f"arrives{output.format(i)}", gradient, boards) for i, gradient in enumerate(arriving)],
+        "leaving": [
+            _piece(f"to {other} {autograd.label(found.graph, other)[0]}", gradient, boards)
+            for other, gradient in zip(node["next"], found.leaving.get(number, []), strict=True)
+            if other is not None
+        ],
+    }
 
 
 def _leaf(found: autograd.Record, number: int) -> list:
@@ -174,71 +154,50 @@ def _leaf(found: autograd.Record, number: int) -> list:
     return [number, *autograd.label(found.graph, number), *("None" if x is None else _size(x) for x in (before, after))]
 
 
-def _size(gradient: torch.Tensor) -> str:
+def _piece(name: str, gradient: Tensor | None, boards: Boards) -> dict:
+    """Return what is said of a gradient, and the number of its picture, or −1 where it has none."""
+    if gradient is None:
+        return {"name": name, "says": "nothing", "picture": -1}
+    picture, numbers = -1, gradient.cpu().double()
+    if 1 < numbers.numel() <= LARGEST_PICTURE:
+        board = _board(numbers)
+        if max(board.shape) <= LONGEST:
+            picture = boards.setdefault((tuple(board.shape), board.numpy().tobytes()), len(boards))
+    return {"name": name, "says": _says(numbers), "picture": picture}
+
+
+def _size(gradient: Tensor) -> str:
     """Return a single number as it is, and several as their norm."""
-    numbers = gradient.cpu().double()
-    return f"{numbers.item():.4g}" if numbers.numel() == 1 else f"norm {float(numbers.norm()):.4g}"
+    return f"{gradient.item():.4g}" if gradient.numel() == 1 else f"norm {float(gradient.double().norm()):.4g}"
 
 
-class _Album:
-    """Pictures of gradients, one byte for a number; what looks the same is kept once."""
-
-    def __init__(self) -> None:
-        self._boards: dict[tuple[tuple[int, int], bytes], int] = {}  # size and bytes, numbered in order
-
-    @property
-    def sizes(self) -> list[list[int]]:
-        """Rows and columns of each picture."""
-        return [list(size) for size, _ in self._boards]
-
-    def text(self) -> str:
-        """Return all bytes for the browser."""
-        return as_text(b"".join(numbers for _, numbers in self._boards))
-
-    def piece(self, name: str, gradient: torch.Tensor | None) -> dict:
-        """Return what is said of a gradient, and the number of its picture, or −1 where it has none."""
-        if gradient is None:
-            return {"name": name, "says": "nothing", "picture": -1}
-        return {"name": name, "says": _says(gradient), "picture": self._picture(gradient)}
-
-    def _picture(self, gradient: torch.Tensor) -> int:
-        if not 1 < gradient.numel() <= LARGEST_PICTURE:
-            return -1
-        board = _board(gradient.cpu().double())
-        if max(board.shape) > LONGEST:
-            return -1
-        return self._boards.setdefault((tuple(board.shape), board.numpy().tobytes()), len(self._boards))
-
-
-def _says(gradient: torch.Tensor) -> str:
+def _says(gradient: Tensor) -> str:
     """Say shape, norm, zeros and range of a gradient, or its numbers where they are few."""
-    numbers = gradient.cpu().double().flatten()
-    head = f"{autograd.size(tuple(gradient.shape))}, {_size(gradient)}"
+    numbers, head = gradient.flatten(), f"{autograd.size(tuple(gradient.shape))}, {_size(gradient)}"
     if len(numbers) == 1:
         return head
     if len(numbers) <= FEW:
         return f"{head}: {'  '.join(f'{value:.4g}' for value in numbers.tolist())}"
-    finite, count = numbers[numbers.isfinite()], f"{len(numbers):,} numbers"
-    zeros, odd = int((numbers == 0).sum()), len(numbers) - len(finite)
+    finite, count, zeros = numbers[numbers.isfinite()], f"{len(numbers):,} numbers", int((numbers == 0).sum())
     told = [f"{zeros:,} of {count} are 0" if zeros else f"{count}, none is 0"]
-    told += [f"{odd:,} are not finite"] * (odd > 0)
+    told += [f"{len(numbers) - len(finite):,} are not finite"] * (len(finite) < len(numbers))
     told += [f"from {finite.min():.2g} to {finite.max():.2g}"] * (len(finite) > 0)
     return f"{head}; {', '.join(told)}"
 
 
-def _board(gradient: torch.Tensor) -> torch.Tensor:
+def _board(gradient: Tensor) -> Tensor:
     """Return H×W int8, −126 … 126 for the largest of either sign: the last two axes as tiles, with lines between."""
     finite = gradient.nan_to_num(0, 0, 0)
-    scaled = (FULL * finite / finite.abs().max().clamp(min=1e-300)).round().to(torch.int8)
-    scaled[~gradient.isfinite()] = NOT_FINITE
-    if scaled.numel() == scaled.shape[-1] > 2 * FOLDED:
-        scaled = F.pad(scaled.flatten(), (0, -scaled.numel() % FOLDED), value=NO_COLOUR).view(-1, FOLDED)
-    tiles = scaled.reshape(-1, *(1, *scaled.shape)[-2:])
-    columns = max(gradient.shape[:2]) if gradient.ndim == 4 and len(gradient) > 1 else ceil(sqrt(len(tiles)))
-    tiles = F.pad(tiles, (0, 1, 0, 1), value=NO_COLOUR)
-    missing = -len(tiles) % columns
-    tiles = F.pad(tiles, (0, 0, 0, 0, 0, missing), value=NO_COLOUR)
-    if gradient.ndim == 4 and columns > gradient.shape[1]:
-        tiles = tiles.unflatten(0, gradient.shape[:2]).transpose(0, 1).flatten(0, 1)
-    rows = tiles.unflatten(0, (-1, columns)).transpose(1, 2).flatten(2)
-    return rows.flatten(0, 1)[:-1, :-1].contiguous()
+    tiles = (FULL * finite / finite.abs().max().clamp(min=1e-300)).round().to(torch.int8)
+    tiles[~gradient.isfinite()] = NOT_FINITE
+    if tiles.numel() == tiles.shape[-1] > 2 * FOLDED:
+        tiles = F.pad(tiles.flatten(), (0, -tiles.numel() % FOLDED), value=NO_COLOUR).view(-1, FOLDED)
+    columns = ceil(sqrt(tiles.shape[:-2].numel()))
+    if gradient.ndim == 4 and len(gradient) > 1:  # kernels: wider than high
+        tiles = tiles.transpose(0, 1) if len(gradient) > gradient.shape[1] else tiles
+        columns = tiles.shape[1]
+    tiles = tiles.reshape(-1, *(1, *tiles.shape)[-2:])
+    rows = ceil(len(tiles) / columns)
+    board = torch.full((rows * columns, tiles.shape[1] + 1, tiles.shape[2] + 1), NO_COLOUR, dtype=torch.int8)
+    board[: len(tiles), :-1, :-1] = tiles
+    return board.unflatten(0, (rows, columns)).transpose(1, 2).flatten(2).flatten(0, 1)[:-1, :-1].contiguous()

@@ -8,7 +8,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 from torchvision.models import resnet18
 
 from helpers import autograd
@@ -60,7 +59,6 @@ def test_the_graph_of_net_has_names_edges_and_shapes():
         ("conv1.bias", "", (6,), ()),
     ]
     assert isinstance(graph, nx.DiGraph) and nx.is_directed_acyclic_graph(graph)
-    assert graph.edges[1, 5]["places"] == (1,)
     assert graph.nodes[18]["saved"] == {"input": (1, 6, 15, 15), "weight": (16, 6, 3, 3)}
 
 
@@ -122,10 +120,10 @@ def test_a_residual_connection_is_a_sum_with_two_ways_back_that_meet_again():
     assert routes[1, left][1][0] == -1, "the skip goes around the others"
 
 
-def test_a_tensor_used_twice_by_one_operation_has_one_edge_with_two_places():
+def test_a_tensor_used_twice_by_one_operation_has_one_edge_and_two_places():
     a = torch.tensor(2.0, requires_grad=True)
     graph = autograd.graph(a * a, a=a)
-    assert graph.edges[0, 1]["places"] == (0, 1)
+    assert list(graph.edges) == [(0, 1)] and graph.nodes[0]["next"] == (1, 1)
     assert str(graph) == "0 MulBackward0  scalar\n├─[0] 1 a  scalar\n└─[1] 1 a  scalar"
 
 
@@ -176,14 +174,17 @@ def test_a_graph_of_gradients_is_a_graph():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: 3.0, "Give a tensor that was computed, such as a loss, not something of type float."),
-        (lambda: torch.tensor([1, 2]), "A tensor of int64 has no graph here"),
-        (lambda: torch.tensor([True]), "A tensor of bool has no graph here"),
-        (lambda: torch.randn(2), "no graph: nothing that it was computed from requires a gradient"),
+        (lambda: 3.0, "Give a tensor that was computed, such as a loss, not a float."),
+        (lambda: torch.tensor([1, 2]), "The tensor of torch.int64 has no graph here"),
+        (lambda: torch.tensor([True]), "The tensor of torch.bool has no graph here"),
+        (lambda: torch.randn(2), "has no graph: nothing behind it requires a gradient"),
         (lambda: torch.randn(2, requires_grad=True), "is a leaf: it was not computed from others"),
         ((torch.randn(2, requires_grad=True) * 2).detach, "or detached"),
-        (lambda: torch.randn(2, dtype=torch.cfloat), "A tensor of complex64 has no graph here"),
-        (lambda: torch.randn(2, dtype=torch.cfloat, requires_grad=True).abs().sum(), "complex numbers .complex64."),
+        (lambda: torch.randn(2, dtype=torch.cfloat), "The tensor of torch.complex64 has no graph here"),
+        (
+            lambda: torch.randn(2, dtype=torch.cfloat, requires_grad=True).abs().sum(),
+            "The graph computes with torch.complex64",
+        ),
     ],
 )
 @pytest.mark.parametrize("ask", [autograd.graph, autograd.record])
@@ -197,13 +198,13 @@ def test_other_honest_mistakes_get_one_sentence():
     net, loss = net_and_loss()
     out = net(torch.randn(1, 1, 32, 32))
     for act, words in (
-        (lambda: autograd.graph(loss, "net"), "model must be an nn.Module, not something of type str"),
-        (lambda: autograd.graph(loss, x=3), "x must be a tensor, not something of type int."),
+        (lambda: autograd.graph(loss, "net"), "model must be an nn.Module, not a str"),
+        (lambda: autograd.graph(loss, x=3), "x is not in the graph: nothing was computed from it"),
         (lambda: autograd.graph(loss, net, x=torch.zeros(1)), "x is not in the graph: nothing was computed from it"),
         (lambda: autograd.graph(loss, Net()), "No parameter of the model is in the graph"),
         (lambda: autograd.record(out, net), "has the shape 1×10, and backward starts from one number"),
-        (lambda: autograd.record(out, net, gradient=torch.ones(10)), "a tensor of the shape 1×10, not of 10."),
-        (lambda: autograd.record(out, net, gradient=1), "a tensor of the shape 1×10, not something of type int."),
+        (lambda: autograd.record(out, net, gradient=torch.ones(10)), "could not be computed: Mismatch in shape"),
+        (lambda: autograd.record(out, net, gradient=1), "could not be computed: .* but got int"),
     ):
         with pytest.raises(ValueError, match=words):
             act()
@@ -319,26 +320,27 @@ def test_a_tensor_with_retain_grad_and_ones_own_hooks_keep_what_they_have():
 
 
 def test_neither_graph_nor_record_keeps_anything_alive():
-    def nodes():
+    def held():
         gc.collect()
-        return sum(type(thing).__name__ == "MseLossBackward0" for thing in gc.get_objects())
+        return sum(issubclass(type(thing), torch.Tensor | torch.autograd.graph.Node) for thing in gc.get_objects())
 
-    before = nodes()
-    gc.disable()
     net, loss = net_and_loss()
-    hidden = loss * 2
-    loss_ref, hidden_ref = weakref.ref(loss), weakref.ref(hidden)
-    kept = autograd.graph(hidden, net), autograd.record(hidden, net)
-    del loss, hidden
-    assert loss_ref() is None and hidden_ref() is None and all(kept)
+    autograd.record(loss, net)
+    del loss
+    before = held()
+    gc.disable()
+    hidden = net(torch.randn(1, 1, 32, 32)).sum() * 2
+    hidden_ref = weakref.ref(hidden)
+    kept = [(autograd.graph(hidden, net), autograd.record(hidden, net)) for _ in range(5)]
     x = torch.ones(2, requires_grad=True)
     out = Scale.apply(x, 2.0)[0].sum()
     ctx = weakref.ref(out.grad_fn.next_functions[0][0])
     autograd.record(out, x=x)
-    del out
-    assert ctx() is None, "gone at once, without the collector"
+    del hidden, out
+    assert kept and hidden_ref() is None and ctx() is None, "gone at once, without the collector"
     gc.enable()
-    assert nodes() == before
+    del kept, x
+    assert held() == before
 
 
 def test_every_hook_is_gone_afterwards_whatever_happens(monkeypatch):
@@ -369,37 +371,6 @@ def test_every_hook_is_gone_afterwards_whatever_happens(monkeypatch):
     assert torch.equal(autograd.record(loss, net).gradients()["conv1.weight"], before)
 
 
-def test_what_cannot_be_caught_is_said():
-    layer = nn.Linear(2, 2)
-    out = checkpoint(layer, torch.randn(1, 2, requires_grad=True), use_reentrant=True)
-    with pytest.raises(ValueError, match="The gradients could not be computed: "):
-        autograd.record(out.sum())
-    meta = nn.Linear(2, 1, device="meta")
-    with pytest.raises(ValueError, match="a shape and no numbers"):
-        autograd.record(meta(torch.ones(1, 2, device="meta")).sum(), meta)
-
-
-def test_what_is_packed_away_is_not_computed_anew_for_the_graph():
-    calls = []
-
-    class Counted(nn.Module):
-        def forward(self, x):
-            calls.append(1)
-            return x.tanh().exp()
-
-    x = torch.randn(2, requires_grad=True)
-    out = checkpoint(Counted(), x, use_reentrant=False)
-    graph = autograd.graph(out.sum(), x=x)
-    assert [saved for _, saved in graph.nodes(data="saved")] == [{}, {"result": "packed away"}] + [
-        {"result": "packed away"},
-        {},
-    ]
-    assert len(calls) == 1
-    found = autograd.record(out.sum(), x=x).gradients()["x"]
-    out.sum().backward()
-    assert torch.equal(found, x.grad)
-
-
 def test_outputs_of_one_operation_have_names_of_their_own():
     x = torch.arange(4.0, requires_grad=True)
     left, right = x.split(2)
@@ -420,15 +391,13 @@ def test_settings_that_are_not_torchs_defaults_are_known():
 
 def test_a_long_graph_is_a_text_and_no_picture():
     y = x = torch.ones(1, requires_grad=True)
-    for _ in range(5000):
+    for _ in range(2000):
         y = y + 1
     graph = autograd.graph(y, x=x)
-    text = str(graph)
-    assert len(graph) == 5001 and len(text.splitlines()) == 10_001 and len(text) < 1_300_000
-    data = graph._repr_mimebundle_()
-    assert list(data) == ["text/plain"] and data["text/plain"].endswith("… 9,941 more lines; print(…) shows them all.")
-    with pytest.raises(ValueError, match="5,001 nodes, too many to draw"):
-        graph.picture()
+    assert len(graph) == 2001 and len(str(graph).splitlines()) == 4001 and len(str(graph)) < 520_000
+    assert graph._repr_mimebundle_() == {
+        "text/plain": "The graph has 2,001 nodes, too many to draw; print it to read it as a text."
+    }
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -455,18 +424,3 @@ def test_the_drawing_of_a_large_network_is_an_svg_with_every_name(tmp_path):
     assert all(f"  {name}<" in texts[0] for name, _ in model.named_parameters())
     assert texts[0].count("ConvolutionBackward0") == 20
     assert texts[0].partition("</metadata>")[2] == texts[1].partition("</metadata>")[2]
-
-
-def test_a_hundred_graphs_and_records_leave_nothing_behind():
-    net, loss = net_and_loss()
-
-    def tensors():
-        gc.collect()
-        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
-
-    autograd.record(loss, net)
-    before = tensors()
-    for _ in range(100):
-        autograd.graph(loss, net)
-        autograd.record(loss, net)
-    assert tensors() == before
