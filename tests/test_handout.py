@@ -37,7 +37,7 @@ SEEN = """(n) => {
   let root = handle.closest(".widget-vbox");
   while (!root.querySelector(".bench")) root = root.parentElement.closest(".widget-vbox");
   const all = (selector, read) => [...root.querySelectorAll(selector)].map(read), text = (part) => part.textContent;
-  const kind = root.querySelector(".trace") ? "tracer" : root.querySelector(".graph-node") ? "stepper"
+  const kind = root.querySelector(".graph-node") ? "stepper" : root.querySelector(".trace") ? "tracer"
     : root.querySelector(".gallery") ? "gallery"
     : root.querySelector("[aria-label^='Gradient of the input']") ? "pooling"
     : root.querySelector("[aria-label^='Kernel']") ? "convolution"
@@ -105,6 +105,7 @@ def test_every_slider_lives_without_a_kernel_and_shows_the_right_numbers(browser
     for number in range(page.locator(".noUi-handle").count()):
         if slides:
             place = page.evaluate(TURN, number)
+            page.wait_for_timeout(150)
         before = page.evaluate(SEEN, number)
         if not before["kind"]:
             continue  # the sandbox and the pad say that they need a kernel
@@ -219,7 +220,7 @@ def state_of(notebook, name):
 
 def right_stepper(seen, notebook):
     step = int(seen["values"]["step"])
-    known = [one for one in state_of(notebook, "StepperView") if len(one["nodes"]) > step]
+    known = [one["graph"] for one in state_of(notebook, "StepperView") if len(one["graph"]["nodes"]) > step]
     (view,) = [one for one in known if one["nodes"][step]["says"] == seen["status"]]
     assert seen["grads"] == [after if step >= leaf else before for leaf, _, _, before, after in view["leaves"]]
 
