@@ -3,7 +3,7 @@
 
 const WINDOWS = ["Conv2d", "MaxPool2d", "AvgPool2d"];
 const MOST_WEIGHTS = 2n ** 61n; // as float32 they would have more bytes than a 64-bit integer counts
-const LARGE = 10n ** 8n; // bytes of float32 that a layer may take before that is said
+const LARGE = 10n ** 9n; // bytes of float32 that a layer may take before that is said
 const NEIGHBOURS = 8; // pixels more and fewer at which pictures that would fit are looked for
 
 // Sizes and counts are BigInts: they go beyond what a number holds exactly.
@@ -101,7 +101,7 @@ function trace(layers, shape, derive) {
 function record(found, name, part, at, wrong) {
   const linear = part.kind === "Linear", volume = at.length > 1;
   if (wrong) return Object.assign(found, { trouble: wrong, aboutTheRow: linear && !volume });
-  if (linear && volume) found.remark = `${name} took the last axis alone, ${at.at(-1)} numbers at a time: no Flatten?`;
+  if (linear && volume) found.remark ||= `${name} took the last axis alone: no Flatten?`;
   found.rows.push(rowOf(name, part, at));
 }
 
@@ -125,15 +125,14 @@ function large(rows) {
   const row = rows.reduce((most, row) => (most && most.most >= row.most ? most : row), undefined);
   if (!row || 4n * row.most <= LARGE) return "";
   const part = row.count === row.most ? `parameters of ${row.name}` : `output of ${row.name} for one picture`;
-  return `The ${part} would take ${bytes(Number(4n * row.most))} as float32. Nothing of it was allocated here.`;
+  return `The ${part} would take ${gigabytes(Number(4n * row.most))} GB as float32. Nothing of it was allocated here.`;
 }
 
-function bytes(size) {
-  const [value, decimals, unit] = size >= 1e9 ? [size / 1e9, 1, "GB"] : [size / 1e6, 0, "MB"];
+function gigabytes(size) {
+  const value = size / 1e9;
   // Python rounds a half to the even digit, and toFixed rounds it up.
-  const over = (value * 2 ** (decimals + 1)) % 2 === 1 && /[13579]$/.test(value.toFixed(decimals));
-  const rounded = +(over ? value - 0.01 : value).toFixed(decimals);
-  return `${rounded.toLocaleString("en-US", { minimumFractionDigits: decimals })} ${unit}`;
+  const over = (value * 4) % 2 === 1 && /[13579]$/.test(value.toFixed(1));
+  return (+(over ? value - 0.01 : value).toFixed(1)).toLocaleString("en-US", { minimumFractionDigits: 1 });
 }
 
 // The layer as a line of Python with its defaults left out.

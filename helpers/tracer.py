@@ -161,7 +161,7 @@ def _neighbours(recorder: "_Recorder", shape: Shape) -> str:
 def _remarks(found: Trace) -> Iterator[str]:
     parts = [(row.parameters, f"parameters of {row.name}") for row in found.rows]
     parts += [(prod(row.shape), f"output of {row.name} for one picture") for row in found.rows]
-    numbers, part = max(parts, default=(0, ""))
+    numbers, part = max(parts, key=lambda part: part[0], default=(0, ""))
     if 4 * numbers > LARGE:
         yield f"The {part} would take {4 * numbers / 1e9:,.1f} GB as float32. Nothing of it was allocated here."
     rest = found.parameters - sum(row.parameters for row in found.rows)
@@ -338,7 +338,7 @@ def _mismatch(call: _Call, volume: Shape) -> str:
     if isinstance(layer, nn.Linear) and before[-1] != layer.in_features:
         return _linear_mismatch(name, layer, before, volume)
     if isinstance(layer, (*WINDOWS, nn.BatchNorm2d)) and len(before) != 3:
-        arrives = f"a row of {before[0]} numbers arrives. Put it before the flattening"
+        arrives = f"a row of {before[0]} number{'s' * (before[0] != 1)} arrives. Put it before the flattening"
         if len(before) != 1:
             arrives = f"{times(before)} arrives. Say the channels too, as in {(1, *before)[-3:]}"
         return f"{name} takes a volume C×H×W, and {arrives}."

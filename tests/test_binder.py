@@ -10,7 +10,7 @@ import pytest
 from refresh import ROOT
 
 BINDER = ROOT / "binder"
-TESTS_ONLY = {"nbval", "nbclient", "nbformat", "pytest", "pytest-xdist", "hypothesis", "playwright"}
+TESTS_ONLY = {"nbval", "pytest", "pytest-xdist", "hypothesis", "playwright"}
 TESTS_ONLY |= {"jupyter-repo2docker", "psutil", "ruff"}
 HUBS_ONLY = {"nbgitpuller"}
 

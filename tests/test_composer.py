@@ -30,9 +30,9 @@ WALK = f"""async (walk) => {{
   }}
   return JSON.stringify(shown);
 }}"""
-# Sizes beyond what a number of the page holds exactly, and halves that are rounded: 100.5 MB, 4.25 GB and 7.75 GB.
+# Sizes beyond what a number of the page holds exactly, and halves that are rounded: 4.25 GB and 7.75 GB.
 WIDTHS = [(10**14, after) for after in (17, 10**4, 23058, 23059)]
-WIDTHS += [(200, 125_000), (424, 2_500_000), (774, 2_500_000)]
+WIDTHS += [(424, 2_500_000), (774, 2_500_000)]
 LARGE = [[layer("Flatten"), layer("Linear", in_features=before, out_features=after)] for before, after in WIDTHS]
 WIDE = layer("Conv2d", out_channels=10**7, kernel_size=1, padding=32)
 LARGE += [
