@@ -14,12 +14,14 @@ import sys
 import tarfile
 import urllib.request
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 
 import anywidget
 import nbformat
 from jinja2 import FileSystemLoader
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter, SlidesExporter
 from nbformat import NotebookNode
 
@@ -53,9 +55,17 @@ class HandoutError(ValueError):
 
 
 def executed(path: Path) -> NotebookNode:
-    """Return the notebook, run from top to bottom, with the state of its widgets inside."""
+    """Return the notebook, run from top to bottom, with the state of its widgets inside.
+
+    Raises HandoutError where a cell fails.
+    """
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    try:
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    except CellExecutionError as error:
+        raise HandoutError(
+            f"{path} stops at a cell with {error.ename}: {error.evalue}. Mend that cell in JupyterLab."
+        ) from None
     return notebook
 
 
@@ -184,7 +194,7 @@ def _download(address: str, kept: Path, checksum: str) -> None:
         part = kept.with_suffix(f".{os.getpid()}")
         part.write_bytes(data)
         part.replace(kept)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise HandoutError(
             f"{address} could not be had ({error}). A page with its scripts inside needs a network once; "
             "after that it is made, and read, without one."

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from helpers.handout import slide_types
+from helpers.handout import executed, slide_types
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -26,12 +25,7 @@ NAVIGATION = "navigation"
 
 def refreshed(path: Path) -> str:
     """Return the text of the notebook, run anew and in its committed form."""
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    )
-    client.execute()
-    return in_form(notebook, path)
+    return in_form(executed(path), path)
 
 
 def in_form(notebook: NotebookNode, path: Path) -> str:

@@ -269,6 +269,14 @@ def test_what_cannot_be_made_gets_one_sentence(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cell_that_fails_is_named(tmp_path):
+    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(own, tmp_path / "mine.ipynb")
+    with pytest.raises(SystemExit, match="mine.ipynb stops at a cell with ZeroDivisionError: division by zero. Mend"):
+        handout.main([str(tmp_path / "mine.ipynb"), "--to", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_package_that_is_not_the_pinned_one_is_refused(tmp_path, monkeypatch):
     (tmp_path / "requirejs").mkdir()
     (tmp_path / "requirejs" / "-").mkdir()

@@ -214,6 +214,13 @@ def test_a_lower_room_of_helpers_never_imports_a_higher_one():
         assert used <= set(rooms[:place]), room
 
 
+def test_no_function_of_helpers_is_longer_than_forty_lines():
+    for path in (ROOT / "helpers").glob("*.py"):
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(part, ast.FunctionDef):
+                assert part.end_lineno - part.lineno < 40, f"{path.name}: {part.name}"
+
+
 def test_code_is_in_one_style():
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
