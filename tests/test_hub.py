@@ -3,6 +3,7 @@
 import asyncio
 import re
 import subprocess
+import sys
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import classroom
@@ -103,7 +104,7 @@ def test_the_page_names_only_files_and_settings_that_there_are():
     for name in ("requirements.txt", "postBuild", "start"):
         assert f"binder/{name}" in HUB or f"`{name}`" in HUB
     options = set(re.findall(r"(--[a-z-]+)", re.search(r"jupyter-repo2docker (--.+?)\n```", HUB, re.DOTALL)[1]))
-    done = subprocess.run(["jupyter-repo2docker", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "repo2docker", "--help"], capture_output=True, text=True, check=True)
     assert "--target-repo-dir" in options and all(option in done.stdout for option in options)
 
 
