@@ -55,8 +55,17 @@ def jupyterlab(python: str = sys.executable, **environment: str) -> Iterator[str
                 _wait_for(address + "/api", root / "log", server)
                 yield address
             finally:
-                server.terminate()
-                server.wait(20)
+                _stop(server)
+
+
+def _stop(server: subprocess.Popen) -> None:
+    """End the server; its kernels watch it, and end themselves where a busy machine gave it no time to ask them."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def open_notebook(
