@@ -66,7 +66,21 @@ def executed(path: Path) -> NotebookNode:
         raise HandoutError(
             f"{path} stops at a cell with {error.ename}: {error.evalue}. Mend that cell in JupyterLab."
         ) from None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
     return notebook
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Put together what was printed in one go; the kernel may send it in several pieces."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def handout(
@@ -141,7 +155,7 @@ def _lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNod
     asked = False
     for cell in lesson.cells:
         if cell.cell_type == "markdown":
-            asked = "**Predict" in cell.source
+            asked = "**predict" in cell.source.lower()
             cell.source = NOTEBOOK_LINK.sub(
                 rf"](\1{ending})", cell.source if solutions else SOLUTION.sub("", cell.source)
             )

@@ -43,7 +43,7 @@ def in_form(notebook: NotebookNode, path: Path) -> str:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [_plain(output, count) for output in _joined(cell.outputs)]
+            cell.outputs = [_plain(output, count) for output in cell.outputs]
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
 
@@ -62,17 +62,6 @@ def title(path: Path) -> str:
     """Return the notebook's first heading."""
     text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
     return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
-
-
-def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Put together what was printed in one go; the kernel may send it in several pieces."""
-    joined = []
-    for output in outputs:
-        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    return joined
 
 
 def _plain(output: NotebookNode, count: int) -> NotebookNode:

@@ -259,6 +259,14 @@ def test_solutions_are_in_the_teachers_copy_alone():
         assert "<summary>Solution</summary>" not in student and student.count("<summary>Hint</summary>") == len(answers)
 
 
+@each
+def test_what_is_to_be_predicted_is_folded(path):
+    notebook = nbformat.read(path, as_version=4)
+    pairs = [(before.source, cell) for before, cell in itertools.pairwise(notebook.cells) if cell.get("outputs")]
+    asked = [source for source, cell in pairs if re.search(r"\*\*[Pp]redict", source)]
+    assert handout.handout(notebook).count('<details class="asked">') == len(asked)
+
+
 def test_what_cannot_be_made_gets_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="nothing.ipynb is no notebook. Name files such as"):
         handout.main([str(tmp_path / "nothing.ipynb")])
@@ -275,6 +283,13 @@ def test_a_cell_that_fails_is_named(tmp_path):
     with pytest.raises(SystemExit, match="mine.ipynb stops at a cell with ZeroDivisionError: division by zero. Mend"):
         handout.main([str(tmp_path / "mine.ipynb"), "--to", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_printed_in_one_go_stays_together(tmp_path):
+    cells = [nbformat.v4.new_code_cell("print('one', flush=True)\n__import__('time').sleep(0.5)\nprint('two')")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "mine.ipynb")
+    (output,) = handout.executed(tmp_path / "mine.ipynb").cells[0].outputs
+    assert output.text == "one\ntwo\n"
 
 
 def test_a_package_that_is_not_the_pinned_one_is_refused(tmp_path, monkeypatch):
