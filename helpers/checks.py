@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from helpers.arithmetic import output_size, pooled_size
+from helpers.arithmetic import output_size, pixels_read, pooled_size
 from helpers.convnet import ConvNet, Net
 from helpers.tracer import Trace, times, trace
 
@@ -116,10 +116,13 @@ def _table(given: object, shape: Sequence[int], lead: str = YOURS, mistakes: Pai
     try:
         numbers = torch.as_tensor(_plain(given), dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise NotYet(f"{lead} is {_first_line(repr(given))}; give {wanted}, without quotes.") from None
+        said = _first_line(repr(given))
+        quotes = ", without quotes" if {"'", '"'} & set(said) else ""
+        raise NotYet(f"{lead} is {said}; give {wanted}{quotes}.") from None
     for wrong, hint in mistakes:
         expect(not _close(numbers, wrong), hint)
-    expect(numbers.shape == tuple(shape), f"{lead} has the shape {tuple(numbers.shape)}; give {wanted}.")
+    has = f"has the shape {tuple(numbers.shape)}" if numbers.ndim else "is one number"
+    expect(numbers.shape == tuple(shape), f"{lead} {has}; give {wanted}.")
     return numbers
 
 
@@ -225,12 +228,9 @@ def halve(answer: dict) -> None:
     """Check settings that bring 28 to 14 with a kernel of at least 3 and no pixel unread."""
     _settings(answer, {"kernel_size", "stride", "padding", "dilation"}, ["kernel_size"])
     expect(answer["kernel_size"] >= 3, f"kernel_size is {answer['kernel_size']}; take one of 3 or more.")
-    layer, image = nn.Conv2d(1, 1, **answer), torch.ones(1, 28, 28, requires_grad=True)
-    nn.init.ones_(layer.weight)
-    output = layer(image)
-    expect(output.shape == (1, 14, 14), f"28×28 becomes {times(output.shape[1:])}, not 14×14.")
-    output.sum().backward()
-    unread = int((image.grad == 0).sum())
+    size = output_size(28, **answer)
+    expect(size == 14, f"28×28 becomes {size}×{size}, not 14×14.")
+    unread = 28**2 - len(pixels_read(28, **answer)) ** 2
     expect(unread == 0, f"the size is right, and {unread} pixels are read by no window.")
 
 
