@@ -121,7 +121,8 @@ def _names(nodes: set[Node], model: nn.Module | None, given: dict[str, Tensor]) 
     parameters = dict(model.named_parameters(remove_duplicate=False)) if model is not None else {}
     found: dict[Node, list[str]] = {}
     for name, tensor in [*parameters.items(), *given.items()]:
-        node = get_gradient_edge(tensor).node if isinstance(tensor, Tensor) and tensor.requires_grad else None
+        with torch.inference_mode(False):  # under it torch cannot say which node is a leaf's
+            node = get_gradient_edge(tensor).node if isinstance(tensor, Tensor) and tensor.requires_grad else None
         if node in nodes:
             found.setdefault(node, []).append(name)
         elif name in given:

@@ -181,7 +181,8 @@ def _says(gradient: Tensor) -> str:
     finite, count, zeros = numbers[numbers.isfinite()], f"{len(numbers):,} numbers", int((numbers == 0).sum())
     told = [f"{zeros:,} of {count} are 0" if zeros else f"{count}, none is 0"]
     told += [f"{len(numbers) - len(finite):,} are not finite"] * (len(finite) < len(numbers))
-    told += [f"from {finite.min():.2g} to {finite.max():.2g}"] * (len(finite) > 0)
+    if len(finite):
+        told.append(f"from {finite.min():.2g} to {finite.max():.2g}")
     return f"{head}; {', '.join(told)}"
 
 

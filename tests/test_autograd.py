@@ -208,6 +208,8 @@ def test_other_honest_mistakes_get_one_sentence():
     ):
         with pytest.raises(ValueError, match=words):
             act()
+    with torch.inference_mode():
+        assert autograd.graph(loss, net).nodes[24]["name"] == "conv1.weight"
     loss.backward()
     with pytest.raises(ValueError, match="The graph is freed: backward.. has been through it"):
         autograd.record(loss, net)

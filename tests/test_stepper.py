@@ -194,6 +194,7 @@ def test_few_numbers_are_said_and_many_are_summed_up():
     many = torch.cat((torch.zeros(FEW), torch.ones(4)))
     assert _says(many) == "16, norm 2; 12 of 16 numbers are 0, from 0 to 1"
     assert _says(torch.tensor([1.0, float("nan")] * 8)).endswith("none is 0, 8 are not finite, from 1 to 1")
+    assert _says(torch.full((16,), float("nan"))) == "16, norm nan; 16 numbers, none is 0, 16 are not finite"
     assert _says(torch.ones(16)) == "16, norm 4; 16 numbers, none is 0, from 1 to 1"
 
 
