@@ -178,7 +178,9 @@ def _near(said: object, came: object) -> bool:
     """Say whether a guess is near enough: whole numbers must be met, others to one part in a hundred."""
     if not isinstance(said, Real) or not isinstance(came, Real) or isinstance(came, Integral):
         return False
-    return math.isclose(said, came, rel_tol=1e-5 if came == round(came) else 0.01)
+    with contextlib.suppress(OverflowError):  # more than a float can hold
+        return math.isclose(said, came, rel_tol=1e-5 if came == round(came) else 0.01)
+    return False
 
 
 def _three(answer: object, right: Sequence[float], hints: Sequence[str]) -> None:
@@ -464,6 +466,7 @@ def path_to_weight(answer: list) -> None:
     net, loss = _loss_of_net()
     node, way = loss.grad_fn, type(loss.grad_fn).__name__
     for place in places:
+        expect(isinstance(place, int), f"places are whole numbers, like [0, 1]; {place!r} is none.")
         expect(place in range(len(node.next_functions)), f"{way} has no place {place!r}.")
         node = node.next_functions[place][0]
         expect(node is not None, f"at place {place}, behind {way}, no gradient is needed: nobody is there.")
@@ -526,22 +529,24 @@ def mean_loss(answer: Callable) -> None:
 @exercise("first the velocity, then the parameter, as torch does.", of="parameters, velocities, lr, momentum")
 def momentum_step(answer: Callable) -> None:
     """Check three steps of a function that changes lists of parameters and of velocities as torch.optim.SGD does."""
-    start = torch.tensor([1.0, -2.0])
-    mine = start.clone().requires_grad_()
-    parameters, velocities, speed, way = [mine], [torch.zeros(2)], 0, 0
+    start, ones, speed, way = torch.tensor([1.0, -2.0, 0.5]), torch.ones(3), 0, 0
+    mine = [part.clone().requires_grad_() for part in start.split((2, 1))]
+    parameters, velocities = [*mine], [torch.zeros_like(one) for one in mine]
     mistakes = [
-        (start, "nothing has moved; is the velocity changed first, and then used?"),
-        (start - 0.25, "after the second step it is SGD without momentum; does the velocity keep what it had?"),
+        (0 * ones, "nothing has moved; is the velocity changed first, and then used?"),
+        (-0.25 * ones, "after the second step it is SGD without momentum; does the velocity keep what it had?"),
+        (torch.tensor([-0.05, -0.05, 0]), "only the first parameter has moved; does the loop reach them all?"),
     ]
     for number, lr in ((1, 0.05), (2, 0.1), (3, 0.02)):
-        mine.grad = torch.full_like(mine, number)
+        for one in mine:
+            one.grad = torch.full_like(one, number)
         speed = 0.8 * speed + number
         way += lr * speed
         answer(parameters, velocities, lr, 0.8)
-        own = parameters[0] is mine and mine.is_leaf
+        own = [id(one) for one in parameters] == [id(one) for one in mine]
         expect(own, "the list holds new tensors; change the parameters themselves, with -= under no_grad.")
         hint = f"after step {number} the parameters are not torch's; are lr and momentum used where they belong?"
-        _same(mine, start - way, mistakes, hint)
+        _same(torch.cat(mine).detach() - start, -way * ones, mistakes, hint)
 
 
 @exercise("finite differences agree, and so does torch.")
@@ -551,14 +556,14 @@ def reciprocal(answer: type) -> None:
     expect(made, "give the class itself, a torch.autograd.Function, without ().")
     x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
     result, arriving = answer.apply(x), torch.tensor([1.0, 10.0, -2.0], dtype=torch.float64)
-    _same(result, 1 / x, (), "forward does not give 1/x.")
-    (given,) = torch.autograd.grad(result, x, arriving.clone())
+    _same(result, 1 / x, (), "forward does not give 1/x.", "what forward returns")
+    (given,) = torch.autograd.grad(result, x, arriving.clone(), allow_unused=True)
     own = -1 / x**2
     mistakes = [
         (own, "backward gives −1/x²; what arrives has still to be multiplied."),
         (-arriving * own, "the gradient has the wrong sign."),
     ]
-    _same(given, arriving * own, mistakes, "backward does not give what arrives times −1/x².")
+    _same(given, arriving * own, mistakes, "backward does not give what arrives times −1/x².", "what backward returns")
 
 
 @exercise("clear, forward, loss, backward, step.", of="net, x, target, steps, lr")

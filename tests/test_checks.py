@@ -257,6 +257,7 @@ WRONG = [
     (checks.path_to_weight, [0, 7], "MseLossBackward0 → AddmmBackward0 has no place 7"),
     (checks.path_to_weight, [0, -1], "has no place -1"),
     (checks.path_to_weight, "0, 1", "give a list of places"),
+    (checks.path_to_weight, [0.0, 1.0, 0.0, 2.0, 0.0], "places are whole numbers, like [0, 1]; 0.0 is none"),
     (checks.find_relus, lambda loss: [relu_nodes(loss)[0]] * 2, "the second is a ReLU, but another one"),
     (checks.find_relus, lambda loss: relu_nodes(loss)[::-1], "the first is a ReLU, but another one"),
     (checks.find_relus, lambda loss: loss.grad_fn.next_functions[0][0].next_functions[:2], "the first is a pair"),
@@ -283,11 +284,17 @@ WRONG = [
     (checks.momentum_step, lambda *given: momentum(*given, first="parameter"), "changed first, and then used"),
     (checks.momentum_step, lambda ps, vs, lr, keep: momentum(ps, vs, lr, 0), "SGD without momentum"),
     (checks.momentum_step, lambda ps, vs, lr, keep: momentum(ps, vs, 0.1, 0.9), "after step 1 the parameters are not"),
+    (checks.momentum_step, lambda ps, vs, lr, keep: momentum(ps[:1], vs[:1], lr, keep), "only the first parameter"),
     (checks.momentum_step, new_parameters, "the list holds new tensors"),
     (checks.momentum_step, 0.9, "the answer is a function of parameters, velocities, lr, momentum"),
     (checks.reciprocal, one_over(backward=lambda x, arriving: arriving / x), "does not give what arrives times −1/x²"),
     (checks.reciprocal, one_over(backward=lambda x, arriving: arriving / x**2), "the wrong sign"),
     (checks.reciprocal, one_over(backward=lambda x, arriving: -1 / x**2), "what arrives has still to be multiplied"),
+    (
+        checks.reciprocal,
+        one_over(backward=lambda x, arriving: None),
+        "what backward returns is None; is a return missing",
+    ),
     (checks.reciprocal, one_over(2), "forward does not give 1/x"),
     (checks.reciprocal, one_over().apply, "give the class itself"),
     (checks.five_lines, lambda *given: train(*given, clear=False), "is .grad cleared at each step"),
@@ -771,6 +778,7 @@ def test_predictions_are_compared_with_the_truth():
     assert said(checks.predict, 4 / 9, 0.4444)[0] == "✓" and said(checks.predict, 0.28, 10320 / 36928)[0] == "✓"
     assert said(checks.predict, 10**9, 10**9 + 10**4)[0] == "✗" and said(checks.predict, 13.1, 13.0)[0] == "✗"
     assert said(checks.predict, 0.3, 0.28)[0] == "✗" and said(checks.predict, 13, 13.0)[0] == "✓"
+    assert said(checks.predict, 10**400, 13.0)[0] == "✗"
     assert said(checks.predict, None, 9) == "No guess yet. It is 9.\n"
     assert said(checks.predict, 9, torch.tensor(9)) == "✓ You said 9, and it is 9.\n"
     assert (
