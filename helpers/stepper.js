@@ -102,8 +102,8 @@ class Piece {
 
   #paint(picture, colours) {
     const { rows, columns, numbers } = this.album[picture];
-    const cell = Math.min(Math.max(1, Math.floor(Math.min(300 / columns, 160 / rows))), 16);
-    this.canvas.style.width = `${columns * cell}px`;
+    const fit = Math.min(300 / columns, 160 / rows, 16), cell = fit < 1 ? Math.max(fit, 0.5) : Math.floor(fit);
+    Object.assign(this.canvas.style, { width: `${columns * cell}px`, imageRendering: cell < 1 ? "auto" : "" });
     paint(this.canvas, rows, columns, numbers, colours);
   }
 }
