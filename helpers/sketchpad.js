@@ -17,7 +17,7 @@ class Pad {
     this.element = node("div", { class: "sketch-pad" }, this.canvas, this.cursor);
     this.context = this.canvas.getContext("2d");
     Object.assign(this, { sketch, strokes: [], pen: 0.08, at: [0.5, 0.5], down: false });
-    for (const [name, act] of Object.entries({ pointerdown: this.#press, pointermove: this.#move, keydown: this.#key,
+    for (const [name, act] of Object.entries({ pointerdown: this.#press, pointermove: this.#move, keydown: this.#key, wheel: this.#hold,
       pointerup: this.#release, pointercancel: this.#release, lostpointercapture: this.#release, blur: this.#lift }))
       this.canvas.addEventListener(name, act.bind(this));
   }
@@ -89,9 +89,14 @@ class Pad {
     this.sketch.lifted();
   }
 
+  // While a stroke is drawn, neither wheel nor key moves the page below the pen.
+  #hold(event) {
+    if (this.pointer !== undefined) event.preventDefault();
+  }
+
   #key(event) {
     const { key, shiftKey } = event, command = event.ctrlKey || event.metaKey;
-    if (this.pointer !== undefined) return;
+    if (this.pointer !== undefined) return this.#hold(event);
     if (key in ARROWS && !command) this.#step(ARROWS[key], (shiftKey ? 4 : 1) / SIDE);
     else if (key === " " && !command && !shiftKey) this.#toggle();
     else if (key === "Backspace" || (command && key === "z")) this.sketch.undo();

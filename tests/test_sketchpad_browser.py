@@ -170,6 +170,21 @@ def test_each_move_is_drawn_at_once_and_the_rest_follows(page):
     assert in_kernel(page, "pad.strokes[0][-1]") == "[1, 0]"
 
 
+def test_the_page_stays_where_it_is_while_a_stroke_is_drawn(page):
+    box = page.locator("canvas.sketch").bounding_box()
+    page.mouse.move(box["x"] + 140, box["y"] + 140)
+    page.mouse.down()
+    page.mouse.wheel(0, 60)
+    for key in ("ArrowDown", "Space", "PageDown"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    page.mouse.move(box["x"] + 168, box["y"] + 140)
+    page.mouse.up()
+    answered(page)
+    assert page.locator("canvas.sketch").bounding_box() == box
+    assert in_kernel(page, "pad.strokes") == "[[[0.5, 0.5], [0.6, 0.5]]]"
+
+
 def test_nothing_is_wider_than_its_place(page):
     for width in (500, 900, 1400):
         page.set_viewport_size({"width": width, "height": 900})
