@@ -614,6 +614,12 @@ def gap_in_lists(confidences, right, bins, top=True):
     return sum(abs(sum(inside)) for inside in held) / len(right)
 
 
+def gap_with_ones_apart(confidences, right, bins):
+    places = (confidences * bins).long()
+    apart = [(right[places == one].float() - confidences[places == one]).sum().abs() for one in places.unique()]
+    return sum(apart) / len(right)
+
+
 def vote(image, images, labels, k, sign=1, distance=lambda image, images: (images - image).flatten(1).norm(dim=1)):
     return labels[(sign * distance(image, images)).argsort()[:k]].mode().values
 
@@ -648,6 +654,7 @@ WRONG += [
     (checks.hooked, lambda *given: [*outputs_of(*given).values()], "list, not a dict"),
     (checks.hooked, lambda model, names, images: outputs_of(model, ["conv2"], images), "the dict has the names"),
     (checks.hooked, lambda model, names, images: {}, "the dict has the names []"),
+    (checks.hooked, lambda *given: {torch.zeros(3, 3): 1}, "the dict has the names [tensor([[0., 0., 0.],."),
     (checks.hooked, partial(outputs_of, bind=False), "the dict has only the last: a hook made in a loop"),
     (checks.hooked, only_last, "conv1 holds the output of fc1: a hook made in a loop"),
     (checks.hooked, whole_model, "conv1 holds the output of the whole model"),
@@ -728,6 +735,7 @@ WRONG += [
     (checks.calibration_error, partial(gap, skip=False), "a bin without images"),
     (checks.calibration_error, partial(gap, top=False), "exactly 1.0 falls out of the last bin"),
     (checks.calibration_error, partial(gap_in_lists, top=False), "exactly 1.0 falls out of the last bin"),
+    (checks.calibration_error, gap_with_ones_apart, "exactly 1.0 falls out of the last bin"),
     (checks.calibration_error, partial(gap, size=lambda one: one**2), "the gaps are squared"),
     (checks.calibration_error, lambda *given: 100 * gap(*given), "those are percent"),
     (checks.calibration_error, lambda confidences, right, bins: sum([]) / 0, "a bin without images"),
@@ -741,6 +749,7 @@ WRONG += [
     (checks.nearest, lambda a, b, labels, k: vote(a, b, torch.arange(len(b)), k), "give its label"),
     (checks.nearest, lambda a, b, labels, k: vote(a, b, torch.arange(len(b)), 1), "give its label"),
     (checks.nearest, lambda a, b, labels, k: vote(a, b, labels, 3), "do exactly the k nearest vote"),
+    (checks.nearest, lambda a, b, labels, k: vote(a, b, labels, k + 1), "do exactly the k nearest vote"),
     (checks.nearest, lambda image, images, labels, k: labels[:k], "has the shape (3,); give one number"),
     (checks.nearest, lambda *given: None, "is a return missing?"),
     (checks.nearest, lambda image, images, labels, k: labels[100], "stopped with IndexError"),
@@ -752,6 +761,7 @@ WRONG += [
     (checks.supported, set(), "0 of four found"),
     (checks.supported, "2, 3", "give a set of statement numbers"),
     (checks.supported, {0, 2}, "from 1 to 8"),
+    (checks.supported, [[2, 3], [6, 8]], "from 1 to 8"),
     (checks.supported, {2.5}, "from 1 to 8"),
     (checks.supported, {"2"}, "from 1 to 8"),
 ]
