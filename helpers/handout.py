@@ -160,7 +160,8 @@ def _lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNod
                 rf"](\1{ending})", cell.source if solutions else SOLUTION.sub("", cell.source)
             )
         else:
-            cell.metadata.asked, asked = asked, False
+            cell.metadata.asked = asked and bool(cell.outputs)
+            asked = asked and not cell.outputs  # a cell between may only define what is needed
     return lesson
 
 

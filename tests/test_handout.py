@@ -262,7 +262,8 @@ def test_solutions_are_in_the_teachers_copy_alone():
 @each
 def test_what_is_to_be_predicted_is_folded(path):
     notebook = nbformat.read(path, as_version=4)
-    pairs = [(before.source, cell) for before, cell in itertools.pairwise(notebook.cells) if cell.get("outputs")]
+    speaking = [cell for cell in notebook.cells if cell.cell_type == "markdown" or cell.outputs]
+    pairs = [(before.source, cell) for before, cell in itertools.pairwise(speaking) if cell.get("outputs")]
     asked = [source for source, cell in pairs if re.search(r"\*\*[Pp]redict", source)]
     assert handout.handout(notebook).count('<details class="asked">') == len(asked)
 
