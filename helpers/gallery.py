@@ -163,14 +163,15 @@ class LayerWalk(_Gallery):
 
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str) -> None:
         inspection.check_images(images, 4)
-        if len(images) > MOST or len(labels) != len(images):
-            what = f"{len(images)} images and {len(labels)} labels"
-            raise ValueError(f"A walk takes 1 to {MOST} images and as many labels, not {what}.")
+        labels = labels.tolist() if hasattr(labels, "tolist") else labels
+        if len(images) > MOST or not isinstance(labels, list | tuple) or len(labels) != len(images):
+            what = f"{len(images)} with the labels {reprlib.repr(labels)}"
+            raise ValueError(f"A walk takes 1 to {MOST} images and a list of as many labels, not {what}.")
         self._source, pixels = source, bytearray()
         self._stages = [inspection.stages(model, image) for image in images]
         pages = [
             [self._page(f"image {number}, a {label}", *stage, pixels) for stage in stages.items()]
-            for number, (label, stages) in enumerate(zip(torch.as_tensor(labels).tolist(), self._stages, strict=True))
+            for number, (label, stages) in enumerate(zip(labels, self._stages, strict=True))
         ]
         super().__init__(pages, pixels)
 
@@ -184,7 +185,7 @@ class LayerWalk(_Gallery):
         says += f"{'×'.join(map(str, values.shape))}, from {values.min():.2f} to {values.max():.2f}."
         if values.shape == (10,) and values.isfinite().all():
             chances = values.softmax(0)
-            sure = floor(1e4 * chances.max()) / 100  # down, as nobody is sure to 100 %
+            sure = min(floor(1e4 * chances.max()), 9999) / 100  # nobody is sure to 100 %, whatever float32 says
             says += f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
         boards, names = _boards(values)
         return {"says": says, "strips": [_strip(pixels, "", names, boards, side=140 if len(boards) < 5 else 98)]}

@@ -97,6 +97,14 @@ def test_the_last_operation_names_the_answer(walk):
     assert f"The answer is {int(chances.argmax())}, and softmax is " in walk.says and "100.00 %" not in walk.says
 
 
+def test_no_softmax_is_sure_to_100_percent():
+    model = convnet.trained()
+    model.fc2.weight.data *= 9
+    walk = LayerWalk(model, data.embedded().test.images[:1], [0], "scikit-learn digits")
+    walk.layer = 13
+    assert walk.says.endswith("softmax is 99.99 % sure.")
+
+
 def test_wrong_settings_are_refused_in_words(film, walk):
     film.moment = 3
     for bench, name, value in ((film, "moment", 41), (walk, "image", 4), (walk, "layer", -1), (walk, "layer", "2")):
@@ -111,8 +119,9 @@ def test_wrong_settings_are_refused_in_words(film, walk):
 @pytest.mark.parametrize(
     ("images", "labels", "said"),
     [
-        (torch.zeros(31, 1, 28, 28), [0] * 31, "1 to 30 images and as many labels, not 31 images"),
-        (torch.zeros(2, 1, 28, 28), [1, 2, 3], "not 2 images and 3 labels"),
+        (torch.zeros(31, 1, 28, 28), [0] * 31, "1 to 30 images and a list of as many labels, not 31 with the labels"),
+        (torch.zeros(2, 1, 28, 28), [1, 2, 3], r"not 2 with the labels \[1, 2, 3\]"),
+        (torch.zeros(1, 1, 28, 28), 3, "not 1 with the labels 3"),
         (torch.zeros(1, 28, 28), [3], r"a float tensor N×1×28×28, .*not torch.float32 of shape \(1, 28, 28\)"),
         (torch.zeros(2, 1, 28, 28).byte(), [1, 2], "grey levels from 0 to 1, not torch.uint8"),
         ("images", [1], "not str"),
