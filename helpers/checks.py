@@ -305,9 +305,11 @@ def overlapping_windows(answer: dict) -> None:
 @exercise("9 ones and 16 zeros, and all 25 count.")
 def average_corner(answer: float) -> None:
     """Check the corner of the average pooling of ones, kernel_size 5, stride 1, padding 2, to three decimals."""
+    smaller = "4/9 is for a window of 3; here the window is 5×5 and the padding 2."
     mistakes = [
         (1, "1 is what count_include_pad=False gives; by default the zeros count."),
-        (0.444, "4/9 is for a window of 3; here the window is 5×5 and the padding 2."),
+        (0.444, smaller),
+        (0.44, smaller),  # as the tables show it
     ]
     hint = "divide the ones under the corner's window by all the pixels under it, 25."
     _same(_table(answer, ()).round(decimals=3), 0.36, mistakes, hint)
@@ -321,12 +323,15 @@ def pooled_gradient(answer: object) -> None:
     expect(given[1, 0] == 2, f"the 4 is the largest of two windows, and you give it {given[1, 0]:g}.")
     expect(given[2, 2] == 1, f"the 5 is the largest of one window, and you give it {given[2, 2]:g}.")
     expect(given[1, 1] == 1, "one window has two largest numbers; torch gives all of its 1 to the first of them.")
+    wins = "{lead} is {given}{at}, and should be 0: this pixel wins in no window."
+    _same(given, [[0, 0, 0], [2, 1, 0], [0, 0, 1]], (), wins, "your number")
 
 
 @exercise("two pictures, one pooled picture: what tells them apart is gone.")
 def pooled_alike(answer: object) -> None:
     """Check a 4×4 picture that differs from a given one and pools to the same, with max and with average."""
     given = _table(answer, (4, 4), "your picture")[None].float()
+    expect(bool(given.isfinite().all()), "nan and inf are no brightness; give 4 rows of 4 numbers, [[…], […]].")
     expect(bool((given - PICTURE).abs().gt(0.01).any()), "that is the picture itself; change it.")
     for name, pool in (("largest", F.max_pool2d), ("average", F.avg_pool2d)):
         differ = int((pool(given, 2) - pool(PICTURE, 2)).abs().gt(1e-4).sum())
