@@ -146,7 +146,8 @@ def _settings(answer: object, names: set[str], needed: Sequence[str] = ()) -> No
     listed = ", ".join(sorted(names))
     expect(isinstance(answer, dict), f"give a dict such as dict({min(names)}=1); the names are {listed}.")
     expect(set(answer) <= names, f"only these names are yours to choose: {listed}.")
-    expect(set(needed) <= set(answer), f"{' and '.join(sorted(set(needed) - set(answer)))} is missing.")
+    missing = sorted(set(needed) - set(answer))
+    expect(not missing, f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.")
     for name, value in answer.items():
         whole = isinstance(value, int) and value >= 0
         expect(whole, f"{name} is {value!r}; give one whole number, not a negative one.")
@@ -421,10 +422,16 @@ def _gives_ten_logits(answer: nn.Module) -> Trace:
     made = isinstance(answer, nn.Module)
     expect(made, "give a module, for example nn.Sequential(…), or a network of your class, with () behind the name.")
     found = _traced(answer, (1, 28, 28))
-    expect(found.shape == (10,), f"one picture gives the shape {times(found.shape)}; ten logits have the shape 10.")
+    shape = f"the shape {times(found.shape)}" if found.shape else "a single number"
+    expect(found.shape == (10,), f"one picture gives {shape}; ten logits have the shape 10.")
     with torch.no_grad():
         out = copy.deepcopy(answer).eval()(torch.rand(64, 1, 28, 28))
-    expect(bool((out > 0).any()), "log_softmax is harmless and not needed here: end with the dense layer.")
+    made = isinstance(out, torch.Tensor)
+    expect(made, f"forward returns a value of type {type(out).__name__}; let it return the logits alone.")
+    expect(
+        not _close(out.double().logsumexp(1), torch.zeros(64)),
+        "log_softmax is harmless and not needed here: end with the dense layer.",
+    )
     negative = bool((out < 0).any())
     expect(negative, "its outputs are never negative: leave the softmax to the loss, and end with the dense layer.")
     return found

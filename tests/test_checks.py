@@ -49,6 +49,17 @@ def ten_logits(maps, *more):
     return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(maps * 144, 10), *more)
 
 
+class Ending(nn.Module):
+    """Ten logits, and what a student's forward then makes of them."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.net, self.end = ten_logits(8), end
+
+    def forward(self, x):
+        return self.end(self.net(x))
+
+
 def cross_entropy(logits, labels):
     return (logits.logsumexp(dim=1) - logits[torch.arange(len(labels)), labels]).mean()
 
@@ -393,7 +404,7 @@ WRONG = [
     (checks.mix_channels, {"in_channels": 64, "out_channels": 16, "kernel_size": 1, "stride": 2}, "becomes 16×7×7"),
     (checks.mix_channels, {"in_channels": 64, "out_channels": -1, "kernel_size": 1}, "negative"),
     (checks.mix_channels, nn.Conv2d(64, 16, 1), "such as dict(in_channels=1)"),
-    (checks.mix_channels, {"out_channels": 16}, "in_channels and kernel_size is missing"),
+    (checks.mix_channels, {"out_channels": 16}, "in_channels and kernel_size are missing"),
     (checks.receptive_field, lambda layers: sum(k for k, _ in layers), "the result is 5, and should be 4"),
     (checks.receptive_field, lambda layers: None, "return missing"),
     (checks.own_network, 5, "give a module"),
@@ -414,6 +425,9 @@ WRONG = [
     (checks.own_network, ten_logits(16), "23,466 parameters"),
     (checks.own_network, ten_logits(8, nn.Softmax(dim=1)), "leave the softmax to the loss"),
     (checks.own_network, nn.Sequential(*ten_logits(8)[:4]), "the shape 1152"),
+    (checks.own_network, Ending(lambda x: x.argmax(1)), "gives a single number; ten logits"),
+    (checks.own_network, Ending(lambda x: {"logits": x}), "forward returns a value of type dict"),
+    (checks.own_network, Ending(lambda x: (x, x)), "forward returns a value of type tuple"),
     (checks.one_window, 10, "flipped"),
     (checks.one_window, 14, "add the four products"),
     (checks.one_window, "20", "without quotes"),
