@@ -55,6 +55,9 @@ SEEN = """(n) => {
     picture: [root.innerText, ...all("canvas", (one) => one.toDataURL()),
       ...all("[style]", (one) => one.style.cssText)].join() };
 }"""
+# What is wider than the output that it stands in, where that hides the rest.
+CUT = """() => [...document.querySelectorAll(".jp-OutputArea-child")]
+  .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.trim().slice(0, 80))"""
 FITS = """() => [...document.querySelectorAll(".slides .fit")].map((box) => {
   const { h, v } = Reveal.getIndices(box.parentElement);
   Reveal.slide(h, v, 99);
@@ -245,6 +248,7 @@ def test_nobody_is_shut_out(browser, path, dark, tmp_path, monkeypatch):
     # A window of 1280 pixels at 200 % is one of 640.
     page.set_viewport_size({"width": 640, "height": 360})
     assert page.evaluate("document.documentElement.scrollWidth") <= 640
+    assert page.evaluate(CUT) == []
     page.context.close()
 
 
