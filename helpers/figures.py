@@ -147,7 +147,8 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
 
     A run has "steps", "losses" and "accuracies" of its batches, and "validation": batches, loss, accuracy by epoch.
     """
-    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+    named = any(runs)
+    figure = Figure(figsize=(9.5, 3.4 + 0.25 * named * len(runs)), layout="constrained")
     for axis, place, what in zip(figure.subplots(1, 2), (1, 2), ("losses", "accuracies"), strict=True):
         styles = zip(cycle((BLUE, VERMILION, "black", GREEN)), cycle(("-", "--", ":", "-.")), strict=False)
         for (name, run), (colour, dashes) in zip(runs.items(), styles, strict=False):
@@ -159,7 +160,9 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     loss, accuracy = figure.axes
     loss.set(title=f"loss, {source}", xlabel="batches", ylabel="cross entropy", yscale="log")
     accuracy.set(title=f"accuracy, {source}", xlabel="batches", ylabel="share that is right", ylim=(None, 1.005))
-    if runs:
+    if named:  # within the axes, the names would lie on the curves
+        figure.legend(handles=[*loss.lines[::2], *loss.lines[1::2]], loc="outside lower center", ncols=2)
+    elif runs:
         loss.legend()
     words = "; ".join(f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items()) or "No run yet"
     return Picture(figure, f"Two curves along the batches of training on {source}. {words}.")
