@@ -102,8 +102,8 @@ class History:
     def __repr__(self) -> str:
         head = f"{'epoch':>5}{'seconds':>9}{'train loss':>12}{'accuracy':>10}{'validation loss':>17}{'accuracy':>10}"
         lines = [
-            f"{row['epoch']:5}{row['seconds']:9.1f}{row['train_loss']:12.4f}{row['train_accuracy']:10.2%}"
-            f"{row['validation_loss']:17.4f}{row['validation_accuracy']:10.2%}"
+            f"{row['epoch']:5}{row['seconds']:9.1f} {row['train_loss']:11.4f}{row['train_accuracy']:10.2%}"
+            f" {row['validation_loss']:16.4f}{row['validation_accuracy']:10.2%}"
             for row in self
         ]
         return "\n".join([f"trained on {self.source}", head, *lines, *filter(None, [self.stopped])])
@@ -155,6 +155,13 @@ def fit(
     the run and keeps model and history. `show=False` is without the live view, and `monitor` brings a view of its own.
     Settings that make no sense raise ValueError before anything has changed.
     """
+    for name, value, kind, wanted in (
+        ("model", model, nn.Module, "a network, such as ConvNet()"),
+        ("digits", digits, Digits, "what data.digits() returns"),
+        ("recipe", recipe, Recipe, "a Recipe; give single settings by name, such as epochs=3"),
+    ):
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} must be {wanted}; it is {reprlib.repr(value)}.")
     recipe = replace(recipe, **changes)
     check_whole("seed", seed, 0)
     if seconds is not None:

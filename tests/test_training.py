@@ -1,6 +1,7 @@
 """The training loop: what it learns, what it leaves behind, and how it ends when something goes wrong."""
 
 import json
+import re
 import signal
 from dataclasses import replace
 from itertools import pairwise
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers import convnet, data, training
+from helpers import convnet, data, figures, training
 from helpers.figures import in_bins
 from helpers.monitor import Monitor
 from helpers.training import LONG, QUICK, Recipe, evaluate, fit, shifted
@@ -237,6 +238,16 @@ def test_bad_settings_get_one_sentence_and_change_nothing(digits, wrong, says):
     assert model.training
 
 
+def test_what_is_no_network_no_digits_or_no_recipe_is_named(digits):
+    for wrong, says in (
+        ((convnet.ConvNet, digits), "model must be a network, such as ConvNet()"),
+        ((fresh(), digits.train), "digits must be what data.digits() returns"),
+        ((fresh(), digits, 3), "recipe must be a Recipe; give single settings by name, such as epochs=3; it is 3."),
+    ):
+        with pytest.raises(ValueError, match=re.escape(says)):
+            fit(*wrong)
+
+
 def test_a_setting_that_does_not_exist_is_named(digits):
     with pytest.raises(TypeError, match="'learning_rate'"):
         fit(fresh(), digits, learning_rate=0.1)
@@ -381,6 +392,15 @@ def test_the_history_is_a_plain_table_and_draws_itself(digits):
     assert len(lines) == 4
     assert f"{history[1]['validation_accuracy']:.2%}" in lines[3]
     assert "scikit-learn digits" in history.plot().alt
+
+
+def test_the_names_of_runs_stand_outside_the_axes():
+    run = {"steps": [1, 2], "losses": [2.3, 1], "accuracies": [0.1, 0.5], "validation": [[2, 1.1, 0.5]]}
+    figure = figures.training({"1: lr 0.01": run, "2: lr 0.1": run}, "MNIST")._figure
+    assert all(axis.get_legend() is None for axis in figure.axes)
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        f"{name} {split}" for split in ("training", "validation") for name in ("1: lr 0.01", "2: lr 0.1")
+    ]
 
 
 def test_the_view_draws_at_most_ten_times_a_second(digits):
