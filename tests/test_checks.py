@@ -498,6 +498,7 @@ WRONG = [
     (checks.hold_out, lambda labels, count: held(labels, count).float(), "whole numbers"),
     (checks.loader_of, lambda dataset, classes, batch_size: dataset, "not a DataLoader"),
     (checks.loader_of, lambda dataset, classes, batch_size: DataLoader(dataset, batch_size), "asked for the classes"),
+    (checks.loader_of, lambda dataset, classes, batch_size: DataLoader([]), "only int(label)"),
     (checks.loader_of, partial(only_classes, shuffled=False), "the same order"),
     (checks.loader_of, lambda dataset, classes, batch_size: only_classes(dataset, classes, 1), "have 1 images"),
     (checks.interval, lambda right, total: right / total, "the pair (low, high) is one number; give 2 numbers"),
@@ -804,6 +805,7 @@ def test_no_answer_yet_is_no_mistake(check):
 def test_predictions_are_compared_with_the_truth():
     assert said(checks.predict, 4 / 9, 0.4444)[0] == "✓" and said(checks.predict, 0.28, 10320 / 36928)[0] == "✓"
     assert said(checks.predict, 10**9, 10**9 + 10**4)[0] == "✗" and said(checks.predict, 13.1, 13.0)[0] == "✗"
+    assert said(checks.predict, 10**400, 0.2)[0] == "✗"
     assert said(checks.predict, 0.3, 0.28)[0] == "✗" and said(checks.predict, 13, 13.0)[0] == "✓"
     assert said(checks.predict, 10**400, 13.0)[0] == "✗"
     assert said(checks.predict, None, 9) == "No guess yet. It is 9.\n"
