@@ -44,6 +44,7 @@ SCRIPTS = {
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>.*?</details>\n?", re.DOTALL)
 NOTEBOOK_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 
+QUIET = ["--IPKernelApp.log_level=ERROR"]  # else each kernel warns that it talks over TCP
 
 ROWS = 20  # of text, on one slide
 BENCH, LIVE = re.compile(r"[A-Z]\w+\("), "The view of a training run"
@@ -57,11 +58,16 @@ class HandoutError(ValueError):
 def executed(path: Path) -> NotebookNode:
     """Return the notebook, run from top to bottom, with the state of its widgets inside.
 
-    Raises HandoutError where a cell fails.
+    Raises HandoutError where the file cannot be read, or a cell fails.
     """
-    notebook = nbformat.read(path, as_version=4)
     try:
-        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, nbformat.ValidationError):
+        raise HandoutError(f"{path} has the name of a notebook, but cannot be read as one. Get it anew.") from None
+    try:
+        NotebookClient(
+            notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}, extra_arguments=QUIET
+        ).execute()
     except CellExecutionError as error:
         raise HandoutError(
             f"{path} stops at a cell with {error.ename}: {error.evalue}. Mend that cell in JupyterLab."
@@ -234,14 +240,21 @@ def main(arguments: list[str] | None = None) -> None:
     for path in chosen.notebooks:
         if path.suffix != ".ipynb" or not path.is_file():
             sys.exit(f"{path} is no notebook. Name files such as notebooks/02_pooling.ipynb.")
+    for path in chosen.notebooks:
+        target = chosen.to / f"{path.stem}{'.slides' * chosen.slides}{'.solutions' * chosen.solutions}.html"
         try:
-            text = handout(executed(path), **kind)
+            _write(target, handout(executed(path), **kind))
         except HandoutError as error:
             sys.exit(str(error))
-        chosen.to.mkdir(parents=True, exist_ok=True)
-        target = chosen.to / f"{path.stem}{'.slides' * chosen.slides}{'.solutions' * chosen.solutions}.html"
-        target.write_text(text, encoding="utf-8")
         print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HandoutError(f"{target} cannot be written ({error.strerror}). Name another folder with --to.") from None
 
 
 if __name__ == "__main__":

@@ -275,6 +275,8 @@ def test_what_is_to_be_predicted_is_folded(path):
 def test_what_cannot_be_made_gets_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="nothing.ipynb is no notebook. Name files such as"):
         handout.main([str(tmp_path / "nothing.ipynb")])
+    with pytest.raises(SystemExit, match="nothing.ipynb is no notebook"):  # before the first one is run
+        handout.main([str(NOTEBOOKS[0]), str(tmp_path / "nothing.ipynb"), "--to", str(tmp_path)])
     monkeypatch.setattr(handout, "STORE", tmp_path)
     monkeypatch.setattr(handout, "REGISTRY", "http://127.0.0.1:9")
     with pytest.raises(handout.HandoutError, match="could not be had .* needs a network once"):
@@ -295,6 +297,21 @@ def test_what_is_printed_in_one_go_stays_together(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "mine.ipynb")
     (output,) = handout.executed(tmp_path / "mine.ipynb").cells[0].outputs
     assert output.text == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("text", ["", "hello", '{"a": 1}'])
+def test_a_file_that_is_no_notebook_inside_gets_one_sentence(tmp_path, text):
+    (tmp_path / "mine.ipynb").write_text(text)
+    with pytest.raises(SystemExit, match="mine.ipynb has the name of a notebook, but cannot be read as one. Get"):
+        handout.main([str(tmp_path / "mine.ipynb"), "--to", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_takes_nothing_gets_one_sentence(tmp_path, capfd):
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "mine.ipynb")
+    with pytest.raises(SystemExit, match="mine.html cannot be written .* Name another folder with --to"):
+        handout.main([str(tmp_path / "mine.ipynb"), "--to", str(tmp_path / "mine.ipynb")])
+    assert capfd.readouterr() == ("", ""), "the kernel's own warnings are not the teacher's"
 
 
 def test_a_package_that_is_not_the_pinned_one_is_refused(tmp_path, monkeypatch):
