@@ -2,17 +2,18 @@
 
 They are the last lines of README.md and of binder/README.md: `[binder-01]: …` opens notebook 01 on mybinder.org,
 `[hub-01]: …` fetches the course with nbgitpuller and opens the notebook on a hub. The commands in binder/README.md
-get the address too.
+get the address too. Any Python will do; nothing has to be installed.
 """
 
 import argparse
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from refresh import NOTEBOOKS, ROOT
-
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PAGES = [ROOT / "README.md", ROOT / "binder" / "README.md"]
 GITHUB = "https://github.com/"
 LINK = re.compile(r"^\[(binder|hub)-(\d\d)\]: (\S+)$", re.MULTILINE)
@@ -59,6 +60,8 @@ def main(*given: str) -> None:
     parser.add_argument("--branch", default=Course.branch, help="that students get (%(default)s)")
     parser.add_argument("--hub", default=Course.hub, help="that fetches the notebooks (%(default)s)")
     options = parser.parse_args(given)
+    if not re.match(r"https?://\w", options.hub):
+        parser.error(f"{options.hub!r} is no address of a hub like {Course.hub}")
     try:
         course = Course(repository(options.address), options.branch, options.hub.rstrip("/"))
     except ValueError as fault:
