@@ -2,7 +2,7 @@
 
 They are the last lines of README.md and of binder/README.md: `[binder-01]: …` opens notebook 01 on mybinder.org,
 `[hub-01]: …` fetches the course with nbgitpuller and opens the notebook on a hub. The commands in binder/README.md
-get the address too. Any Python will do; nothing has to be installed.
+get the address too. Nothing has to be installed for it.
 """
 
 import argparse
