@@ -126,7 +126,7 @@ class SlidingWindowBench(Bench):
     input_size, kernel_size, stride, padding = map(_setting, ("input_size", "kernel_size", "stride", "padding"))
     input = _numbers("input", "The n×n input, float64.")
 
-    def __init__(self) -> None:
+    def __init__(self, settings: dict[str, int | bool], **chosen: str | Sequence) -> None:
         ranges = {name: RANGES[name] for name in self.start if name in RANGES}
         limits = {f"{name}_{end}": (name, end) for name in ranges for end in ("min", "max")}
         whole = [*limits, "step", "step_max", "input_index", "kernel_index", "mode_index"]
@@ -143,8 +143,10 @@ class SlidingWindowBench(Bench):
         # The page finds the limits and tells the sliders; Python only makes room for what it sets.
         others = [(self._linked[name][0], end, trait) for trait, (name, end) in limits.items()]
         super().__init__(self._tied(*others, *((control, "max", "step_max") for control in self._linked["step"])))
-        for name, value in self.start.items():
-            self._put(name, value)
+        self.set(**self.start)
+        for name, value in chosen.items():
+            setattr(self, name, value)
+        self.set(**settings)
 
     @property
     def settings(self) -> dict[str, int | bool]:
@@ -222,9 +224,7 @@ class ConvolutionBench(SlidingWindowBench):
     _size = staticmethod(arithmetic.output_size)
 
     def __init__(self, picture: str | Sequence = "digit", kernel: str | Sequence = "Sobel x", **settings: int) -> None:
-        super().__init__()
-        self.input, self.kernel = picture, kernel
-        self.set(**settings)
+        super().__init__(settings, input=picture, kernel=kernel)
 
     @property
     def output(self) -> torch.Tensor:
@@ -263,9 +263,7 @@ class PoolingBench(SlidingWindowBench):
     ceil_mode, count_include_pad = _setting("ceil_mode"), _setting("count_include_pad")
 
     def __init__(self, picture: str | Sequence = "digit", mode: str = "max", **settings: int | bool) -> None:
-        super().__init__()
-        self.input, self.mode = picture, mode
-        self.set(**settings)
+        super().__init__(settings, input=picture, mode=mode)
 
     @staticmethod
     def _size(count_include_pad: bool, **settings: int | bool) -> int:
