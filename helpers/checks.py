@@ -400,9 +400,9 @@ def mix_channels(answer: dict) -> None:
 @exercise("each layer adds (k − 1) times the strides before it.", of="layers")
 def receptive_field(answer: Callable) -> None:
     """Check a function of a list of (kernel_size, stride) that returns the pixels one output sees along a side."""
-    pool, right = (2, 2), [3, 4, 10, 16, 15]
-    stacks = [[(3, 1)], [(3, 1), pool], [(3, 1), pool] * 2, [(5, 1), pool] * 2, [(3, 2)] * 3]
-    for layers, pixels in zip(stacks, right, strict=True):
+    block = [(3, 1), (2, 2)]
+    stacks = {3: [(3, 1)], 4: block, 10: block * 2, 16: [(5, 1), (2, 2)] * 2, 15: [(3, 2)] * 3}
+    for pixels, layers in stacks.items():
         answer.gives(pixels, [layers])
 
 
@@ -768,13 +768,10 @@ def hooked(answer: Callable) -> None:
 
 def _through(model: nn.Module, images: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return what goes into each layer and what comes out, by the layer's name."""
-    found = {}
-    with contextlib.ExitStack() as hooks:
-        for name, layer in model.named_modules():
-            keep = functools.partial(lambda name, _, given, output: found.update({name: (given[0], output)}), name)
-            hooks.enter_context(layer.register_forward_hook(keep))
+    found, hook_all = {}, nn.modules.module.register_module_forward_hook
+    with hook_all(lambda layer, given, output: found.update({layer: (given[0], output)})):
         model(images)
-    return found
+    return {name: found[layer] for name, layer in model.named_modules()}
 
 
 def _each_layer(given: dict, names: list[str], truth: dict) -> None:
