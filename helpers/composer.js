@@ -181,18 +181,6 @@ class Layers {
     }));
   }
 
-  add() {
-    this.change((layers) => layers.push(this.fresh("ReLU")));
-  }
-
-  remove(place) {
-    this.change((layers) => layers.splice(place, 1));
-  }
-
-  swap(place, other) {
-    if (this.all[other]) this.change((layers) => { [layers[place], layers[other]] = [layers[other], layers[place]]; });
-  }
-
   fresh(kind) {
     return { kind, ...Object.fromEntries(Object.entries(this.kinds[kind]).map(([name, range]) => [name, range[2]])) };
   }
@@ -217,12 +205,14 @@ function numberField(layers, place, name, refuse) {
 
 // The row of one layer; `follow(place, tool)` says where the focus goes when the rows are made anew.
 function layerRow(layers, place, refuse, follow) {
-  const { kind } = layers.all[place], number = place + 1;
-  const tool = (text, label, to, act) => {
+  const { kind } = layers.all[place], number = place + 1, last = layers.all.length - 1;
+  const tool = (text, label, to, edit) => {
     const button = node("button", { type: "button", class: "jupyter-button", "data-tool": text, "aria-label": label, title: label }, text);
-    button.addEventListener("click", () => { follow(to, text); act(); });
+    button.addEventListener("click", () => { follow(to, text); layers.change(edit); });
     return button;
   };
+  const mover = (text, way, to) =>
+    tool(text, `Move layer ${number} ${way}`, to, (all) => { [all[place], all[to]] = [all[to], all[place]]; });
   const select = node("select", { "data-tool": "kind", "aria-label": `kind of layer ${number}` }, ...Object.keys(layers.kinds).map((name) => node("option", {}, name)));
   select.value = kind;
   select.addEventListener("change", () => {
@@ -231,13 +221,11 @@ function layerRow(layers, place, refuse, follow) {
   });
   const fields = Object.keys(layers.kinds[kind]).map((name) => numberField(layers, place, name, refuse));
   const found = ["", "rule", "", "rule"].map((name) => node("span", { class: name }));
-  const last = layers.all.length - 1;
   const row = node("tr", {}, node("th", {}, String(number)), node("td", {}, select),
     node("td", {}, ...fields.map((input) => node("label", {}, `${input.name} `, input))),
     node("td", {}, ...found.slice(0, 2)), node("td", {}, ...found.slice(2)),
-    node("td", {}, tool("↑", `Move layer ${number} up`, Math.max(place - 1, 0), () => layers.swap(place, place - 1)),
-      tool("↓", `Move layer ${number} down`, Math.min(place + 1, last), () => layers.swap(place, place + 1)),
-      tool("✕", `Remove layer ${number}`, Math.min(place, last - 1), () => layers.remove(place))));
+    node("td", {}, mover("↑", "up", Math.max(place - 1, 0)), mover("↓", "down", Math.min(place + 1, last)),
+      tool("✕", `Remove layer ${number}`, Math.min(place, last - 1), (all) => all.splice(place, 1))));
   return { row, fields, found };
 }
 
@@ -281,7 +269,7 @@ function render({ model, el }) {
   const head = node("thead", {}, node("tr", {}, ...HEADS.map((name) => node("th", {}, name))));
   const add = node("button", { type: "button", class: "jupyter-button" }, "Add a layer");
   const rows = new Rows(layers, add, note);
-  add.addEventListener("click", () => layers.add());
+  add.addEventListener("click", () => layers.change((all) => all.push(layers.fresh("ReLU"))));
   el.append(node("div", { class: "trace-scroll" }, node("table", { class: "trace" }, head, rows.body)), add, status, ending, line);
 
   function draw() {
