@@ -134,12 +134,10 @@ class SlidingWindowBench(Bench):
         self._view = View("explorer", **self.start, **dict.fromkeys(whole, 0), **fixed, **_boards())
         self._linked = {name: [slider(name, *ends)] for name, ends in ranges.items()}
         self._linked["step"] = [slider("step", 0, 0), player()]
-        self._linked |= {
-            name: [widgets.Checkbox(indent=False, **label(name))] for name in self.start if name not in ranges
-        }
-        self._linked |= {
-            f"{part}_index": [widgets.Dropdown(options=names, **label(part))] for part, names in self.lists.items()
-        }
+        switches = [name for name in self.start if name not in ranges]
+        self._linked |= {name: [widgets.Checkbox(indent=False, **label(name))] for name in switches}
+        for part, names in self.lists.items():
+            self._linked[f"{part}_index"] = [widgets.Dropdown(options=names, **label(part))]
         # The page finds the limits and tells the sliders; Python only makes room for what it sets.
         others = [(self._linked[name][0], end, trait) for trait, (name, end) in limits.items()]
         super().__init__(self._tied(*others, *((control, "max", "step_max") for control in self._linked["step"])))
