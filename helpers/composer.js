@@ -251,16 +251,15 @@ class Rows {
     else write(this.note, "");
     this.all.forEach(({ row, fields, found }, place) => {
       const wrong = trouble !== "" && place === rows.length, texts = rows[place]?.texts ?? [wrong ? "✗" : ""];
-      fields.forEach((input) => fill(input, (parts[place] ?? this.layers.all[place])[input.name], derive));
+      for (const input of fields) {
+        const value = String((parts[place] ?? this.layers.all[place])[input.name]);
+        if (input.value !== value) input.value = value;
+        input.disabled = input.name === "in_features" && derive;
+      }
       found.forEach((part, column) => write(part, texts[column] ?? ""));
       row.classList.toggle("wrong", wrong);
     });
   }
-}
-
-function fill(input, value, derive) {
-  if (input.value !== String(value)) input.value = value;
-  input.disabled = input.name === "in_features" && derive;
 }
 
 function render({ model, el }) {
