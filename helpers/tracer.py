@@ -367,7 +367,6 @@ def _window_mismatch(name: str, layer: nn.Module, before: Shape) -> str:
             if not isinstance(layer, nn.Conv2d):
                 arithmetic.pooled_size(side, how["kernel_size"], how["stride"], how["padding"])
         except ValueError as error:
-            reason, _, advice = str(error).partition(": ")
-            more = "Use a smaller window, more padding or a larger picture."
-            return f"{name}: {reason}. {more}" if "does not fit" in reason else f"{name}: {reason}: {advice}"
+            reason, more = str(error).partition(": ")[0], "Use a smaller window, more padding or a larger picture."
+            return f"{name}: {reason}. {more}" if "does not fit" in reason else f"{name}: {error}"
     return ""
