@@ -62,7 +62,7 @@ def executed(path: Path) -> NotebookNode:
     """
     try:
         notebook = nbformat.read(path, as_version=4)
-    except (ValueError, nbformat.ValidationError):
+    except (ValueError, AttributeError, nbformat.ValidationError):  # no JSON, a list, another dict
         raise HandoutError(f"{path} has the name of a notebook, but cannot be read as one. Get it anew.") from None
     try:
         NotebookClient(

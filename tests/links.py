@@ -62,6 +62,8 @@ def main(*given: str) -> None:
     options = parser.parse_args(given)
     if not re.match(r"https?://\w", options.hub):
         parser.error(f"{options.hub!r} is no address of a hub like {Course.hub}")
+    if not re.fullmatch(r"[^\s~^:?*\[\\]+", options.branch):
+        parser.error(f"{options.branch!r} is no name of a branch like {Course.branch}")
     try:
         course = Course(repository(options.address), options.branch, options.hub.rstrip("/"))
     except ValueError as fault:

@@ -299,7 +299,7 @@ def test_what_is_printed_in_one_go_stays_together(tmp_path):
     assert output.text == "one\ntwo\n"
 
 
-@pytest.mark.parametrize("text", ["", "hello", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["", "hello", "[1]", '{"a": 1}'])
 def test_a_file_that_is_no_notebook_inside_gets_one_sentence(tmp_path, text):
     (tmp_path / "mine.ipynb").write_text(text)
     with pytest.raises(SystemExit, match="mine.ipynb has the name of a notebook, but cannot be read as one. Get"):

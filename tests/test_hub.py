@@ -93,8 +93,11 @@ def test_the_tool_takes_an_address_and_refuses_what_is_none(tmp_path, monkeypatc
         links.main("nowhere")
     with pytest.raises(SystemExit):
         links.main("https://github.com/me/course", "--hub", "hub.my.school")
+    with pytest.raises(SystemExit):
+        links.main("https://github.com/me/course", "--branch", "")
     said = capsys.readouterr().err
-    assert "no address of a repository" in said and "no address of a hub" in said
+    for fault in ("no address of a repository", "no address of a hub", "no name of a branch"):
+        assert fault in said
     assert page.read_text(encoding="utf-8") == HUB
     links.main("https://github.com/me/course", "--hub", "https://hub.my.school/")
     assert "https://hub.my.school/hub/user-redirect/git-pull?repo=https%3A%2F%2Fgithub.com%2Fme%2Fcourse&" in (
