@@ -197,7 +197,7 @@ function nameControls(whole) {
   }
 }
 
-// Draw now, whenever one of the named values of the model changes, and fit the boards whenever the room does.
+// Draw now, whenever one of the named values of the model or the theme changes, and fit the boards whenever the room does.
 // Returns what ends it. All the changes that one key press brings make one drawing.
 function live(model, el, names, draw, fit) {
   el.classList.add("bench");
@@ -211,11 +211,14 @@ function live(model, el, names, draw, fit) {
     nameControls(el.closest(".widget-vbox") ?? el);
     if (width) fit((low, share, high) => Math.min(Math.max(share * width, low), high)); // else it is hidden
   });
+  const theme = new MutationObserver(redraw); // pictures are painted on the page's own paper
   names.forEach((name) => model.on(`change:${name}`, redraw));
   draw();
   room.observe(el);
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-name"] });
   return () => {
     room.disconnect();
+    theme.disconnect();
     names.forEach((name) => model.off(`change:${name}`, redraw));
   };
 }

@@ -481,6 +481,25 @@ def test_a_page_of_a_film_shows_the_kernels_of_its_moment(browser):
     page.close()
 
 
+def test_a_picture_takes_the_paper_of_a_new_theme_at_once(browser):
+    page = open_bench(browser, KernelFilm(convnet.snapshots())._view)
+    page.add_style_tag(
+        content=":root { --jp-layout-color0: white } [data-jp-theme-name=Dark] { --jp-layout-color0: #111 }"
+    )
+    means = []
+    for theme in ("Light", "Dark"):
+        page.evaluate("(theme) => { document.body.dataset.jpThemeName = theme; }", theme)
+        page.wait_for_timeout(50)
+        means.append(
+            page.evaluate("""() => {
+          const { data } = document.querySelector("canvas").getContext("2d").getImageData(0, 0, 5, 5);
+          return data.reduce((sum, part) => sum + part) / data.length;
+        }""")
+        )
+    assert means[0] > means[1] + 40
+    page.close()
+
+
 def test_a_page_of_a_walk_shows_the_maps_of_its_operation(browser):
     images, labels = data.embedded().test
     walk = LayerWalk(convnet.trained(), images[:3], labels[:3], "scikit-learn digits")
