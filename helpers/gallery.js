@@ -2,30 +2,19 @@
 
 function render({ model, el }) {
   const pages = model.get("pages"), bytes = bytesOf(model.get("pixels")), theme = themed(el);
-  const says = node("p", { role: "status", class: "bench-status" }), shelf = node("div", { class: "gallery" });
-  const rows = [];
-  el.append(says, shelf);
-
-  function row() {
-    const title = node("h4"), strip = new Strip();
-    return { title, strip, element: shelf.appendChild(node("div", {}, title, strip.element)) };
-  }
+  const says = node("p", { role: "status", class: "bench-status" }), shelf = new Shelf("gallery");
+  el.append(says, shelf.element);
 
   function draw() {
     const within = (name, last) => Math.min(Math.max(model.get(name), 0), last);
     const across = model.get("across"), first = within("first", pages.length / across - 1);
-    const page = pages[first * across + within("second", across - 1)], colours = theme.palette();
+    const page = pages[first * across + within("second", across - 1)], signed = theme.palette();
     write(says, page.says);
-    page.strips.forEach(({ title, names, size: [height, width], start, signed, side }, i) => {
-      const { title: heading, strip } = rows[i] ??= row();
-      write(heading, title);
-      heading.hidden = !title;
-      strip.draw(names, height, width, bytes.subarray(start), signed ? colours : GREYS, side);
-    });
-    rows.forEach(({ element }, i) => { element.hidden = i >= page.strips.length; });
+    shelf.draw(page.strips.map((strip) => (
+      { ...strip, bytes: bytes.subarray(strip.start), colours: strip.signed ? signed : GREYS })));
   }
 
-  return live(model, el, ["first", "second"], draw, steady(shelf, theme, draw));
+  return live(model, el, ["first", "second"], draw, steady(shelf.element, theme, draw));
 }
 
 export default { render };

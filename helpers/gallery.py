@@ -7,15 +7,13 @@ import reprlib
 from collections.abc import Sequence
 from math import floor, isqrt
 
-import anywidget
 import torch
 import torch.nn.functional as F
 from torch import nn
-from traitlets import Int, List, Unicode
 
 from helpers import figures, inspection
 from helpers.arithmetic import check_whole
-from helpers.explorer import STYLE, Bench, as_text, controls, player, script, slider
+from helpers.explorer import Bench, View, as_text, player, slider
 
 MOST = 30  # images: what goes through is sent to the browser at once
 FULL, ZERO = 126, 128  # of the bytes for signed numbers; byte 0 has no colour
@@ -24,18 +22,6 @@ TIPS = {
     "image": "Which image goes through the network",
     "layer": "After which operation",
 }
-
-
-class GalleryView(anywidget.AnyWidget):
-    """What the browser draws: a page for each value of `first`, and of `second` where there are two sliders."""
-
-    _esm = script("heat", "gallery")
-    _css = STYLE
-    pages = List().tag(sync=True)
-    pixels = Unicode().tag(sync=True)
-    across = Int(1).tag(sync=True)
-    first = Int(0).tag(sync=True)
-    second = Int(0).tag(sync=True)
 
 
 def _strip(
@@ -62,30 +48,22 @@ def _place(name: str, trait: str) -> property:
 
 
 class _Gallery(Bench):
-    names: dict[str, str]  # of the settings, by trait
+    """A page for each value of the first slider, and of the second where there are two."""
 
     def __init__(self, pages: list[list[dict]], pixels: bytearray) -> None:
-        flat = [page for row in pages for page in row]
-        self._view = GalleryView(pages=flat, pixels=as_text(pixels), across=len(pages[0]))
-        self._linked = {}
-        for (trait, name), last in zip(self.names.items(), (len(pages) - 1, len(pages[0]) - 1), strict=False):
+        flat, across = [page for row in pages for page in row], len(pages[0])
+        state = {"pages": flat, "pixels": as_text(pixels), "across": across, "first": 0, "second": 0}
+        self._view, self._linked, play = View("heat", "gallery", **state), {}, player("Turn the pages")
+        for trait, name, last in zip(("first", "second"), self._settable(), (len(pages) - 1, across - 1), strict=False):
             self._linked[trait] = [slider(name, 0, last, TIPS[name])]
-        play = player("Turn the pages")
         play.max = last
         self._linked[trait].append(play)
-        links = [(control, "value", trait) for trait, held in self._linked.items() for control in held]
-        super().__init__([controls(self._view, links), self._view])
+        super().__init__(self._tied())
 
     @property
     def says(self) -> str:
         """The sentence above the pictures."""
         return self._view.pages[self._view.first * self._view.across + self._view.second]["says"]
-
-    def _told(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.names.values()}
-
-    def _settable(self) -> list[str]:
-        return [*self.names.values()]
 
 
 class KernelFilm(_Gallery):
@@ -95,7 +73,6 @@ class KernelFilm(_Gallery):
     `film.moment = 3` moves the slider too; `film.kernels` is what is shown. Anything else raises ValueError.
     """
 
-    names = {"first": "moment"}
     moment = _place("moment", "first")
 
     def __init__(self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> None:
@@ -158,7 +135,6 @@ class LayerWalk(_Gallery):
     gives there.
     """
 
-    names = {"first": "image", "second": "layer"}
     image, layer = _place("image", "first"), _place("layer", "second")
 
     def __init__(self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str) -> None:

@@ -51,6 +51,29 @@ class Strip {
   }
 }
 
+// Rows of pictures, each under its title.
+class Shelf {
+  constructor(name) {
+    this.element = node("div", { class: name });
+    this.rows = [];
+  }
+
+  #row() {
+    const title = node("h4"), strip = new Strip();
+    return { title, strip, element: this.element.appendChild(node("div", {}, title, strip.element)) };
+  }
+
+  draw(strips) {
+    strips.forEach(({ title, names, size: [rows, columns], bytes, colours, side }, i) => {
+      const row = this.rows[i] ??= this.#row();
+      write(row.title, title);
+      row.title.hidden = !title;
+      row.strip.draw(names, rows, columns, bytes, colours, side);
+    });
+    this.rows.forEach(({ element }, i) => { element.hidden = i >= strips.length; });
+  }
+}
+
 // The palette of the page as it is: made anew where the theme has changed, and when `forget` was called, as an element
 // that is not yet in the page has no colour.
 function themed(el) {

@@ -205,28 +205,6 @@ class Questions {
 
 const titled = (title, ...parts) => node("div", {}, node("h4", {}, title), ...parts);
 
-// Rows of pictures, each under its title.
-class Shelf {
-  constructor(name) {
-    this.element = node("div", { class: name });
-    this.rows = [];
-  }
-
-  draw(strips) {
-    while (this.rows.length < strips.length) {
-      const title = node("h4"), strip = new Strip();
-      this.rows.push({ title, strip, element: this.element.appendChild(node("div", {}, title, strip.element)) });
-    }
-    this.rows.forEach(({ title, strip, element }, i) => {
-      element.hidden = i >= strips.length;
-      if (element.hidden) return;
-      const { title: words, names, size: [height, width], pixels } = strips[i];
-      write(title, words);
-      strip.draw(names, height, width, bytesOf(pixels), GREYS);
-    });
-  }
-}
-
 // The pad, the questions that it asks, and what the network makes of the drawing.
 class Sketch {
   constructor(model) {
@@ -306,8 +284,8 @@ class Sketch {
     paint(this.seen, SIDE, SIDE, bytesOf(model.get("picture")), GREYS);
     this.seen.setAttribute("aria-label", `The picture of 28×28 that the network sees. ${answer}`);
     this.bars.draw(model.get("probabilities"));
-    this.maps.draw(model.get("maps"));
-    this.nearest.draw(model.get("nearest"));
+    for (const name of ["maps", "nearest"])
+      this[name].draw(model.get(name).map((strip) => ({ ...strip, bytes: bytesOf(strip.pixels), colours: GREYS })));
   }
 }
 

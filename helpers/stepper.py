@@ -5,16 +5,14 @@ The gradients are those of one real pass, caught with hooks; the browser only dr
 
 from math import ceil, sqrt
 
-import anywidget
 import ipywidgets as widgets
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from traitlets import Dict, Int
 
 from helpers import autograd
 from helpers.arithmetic import check_whole
-from helpers.explorer import STYLE, as_text, controls, player, script, slider
+from helpers.explorer import View, as_text, controls, player, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
@@ -51,15 +49,6 @@ RULES = {  # where an operation has torch's default settings
 }
 
 
-class StepperView(anywidget.AnyWidget):
-    """What the browser draws; apart from `step` nothing of it changes."""
-
-    _esm = script("heat", "stepper")
-    _css = STYLE
-    graph = Dict().tag(sync=True)
-    step = Int(0).tag(sync=True)
-
-
 class BackwardStepper:
     """One backward pass through the graph of a tensor, to be walked node by node.
 
@@ -74,7 +63,7 @@ class BackwardStepper:
         self.record = autograd.record(tensor, model, gradient, **names)
         self._step = 0
         self._last = len(self.record.graph) - 1
-        self._view: StepperView | None = None  # widgets live on, so there is none before it is shown
+        self._view: View | None = None  # widgets live on, so there is none before it is shown
 
     @property
     def step(self) -> int:
@@ -102,7 +91,7 @@ class BackwardStepper:
         return self._box._repr_mimebundle_(**kwargs) | data | {"text/plain": repr(self)}, metadata
 
     def _show(self) -> None:
-        self._view = StepperView(graph=_shown(self.record))
+        self._view = View("heat", "stepper", graph=_shown(self.record), step=self._step)
         self._slider, self._play = slider("step", 0, self._last, TIP), player("Let the gradients flow")
         self._play.max = self._last
         links = [(self._slider, "value", "step"), (self._play, "value", "step")]

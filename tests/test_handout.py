@@ -216,21 +216,21 @@ def right_tracer(seen, _notebook):
         assert not count or f"{count:,}" in seen["rows"][number]
 
 
-def state_of(notebook, name):
+def state_of(notebook, trait):
     found = notebook.metadata.widgets[STATE]["state"].values()
-    return [one["state"] for one in found if one["state"].get("_anywidget_id", "").endswith(name)]
+    return [one["state"] for one in found if trait in one["state"]]
 
 
 def right_stepper(seen, notebook):
     step = int(seen["values"]["step"])
-    known = [one["graph"] for one in state_of(notebook, "StepperView") if len(one["graph"]["nodes"]) > step]
+    known = [one["graph"] for one in state_of(notebook, "graph") if len(one["graph"]["nodes"]) > step]
     (view,) = [one for one in known if one["nodes"][step]["says"] == seen["status"]]
     assert seen["grads"] == [after if step >= leaf else before for leaf, _, _, before, after in view["leaves"]]
 
 
 def right_gallery(seen, notebook):
     first, second = [*map(int, seen["values"].values()), 0][:2]
-    says = [one["pages"][first * one["across"] + second]["says"] for one in state_of(notebook, "GalleryView")
+    says = [one["pages"][first * one["across"] + second]["says"] for one in state_of(notebook, "pages")
             if len(one["pages"]) > first * one["across"] + second]  # fmt: skip
     assert seen["status"] in says
 
