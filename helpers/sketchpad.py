@@ -19,7 +19,7 @@ from helpers import figures
 from helpers.arithmetic import check_step, check_switch
 from helpers.data import Digits
 from helpers.explorer import Bench, View, as_text, label, shared
-from helpers.inspection import copied
+from helpers.inspection import copied, feature_maps
 from helpers.training import logits
 
 SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
@@ -28,7 +28,6 @@ PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
 NEAREST, COMPARED = 5, 10_000  # pictures
 LIMIT = 6.2  # 99 of 100 of MNIST's validation digits are nearer to a training digit of their class
 SURE, UNSURE = 0.8, 0.4  # probabilities
-MOST = 20_000  # points
 TIPS = {
     "pen": "The width of the pen as a share of the pad's side",
     "centred": "Bring the drawing into MNIST's form: 20×20, the centre of mass in the middle of 28×28",
@@ -97,40 +96,26 @@ def _checked(given: Sequence) -> list[list[list[float]]]:
     try:
         strokes = [[[float(x), float(y)] for x, y in stroke] for stroke in given]
         flaws = [point for stroke in strokes for point in stroke if not all(0 <= part <= 1 for part in point)]
-        count = sum(map(len, strokes))
-        flaws += [f"{count:,} points"] * (count > MOST)
     except (TypeError, ValueError):
         flaws = [reprlib.repr(given)]
     if flaws:
-        wanted = f"strokes must be a list of strokes, each a list of [x, y] points from 0 to 1, {MOST:,} in all"
-        raise ValueError(f"{wanted} at the most, not {flaws[0]}.")
+        wanted = "strokes must be a list of strokes, each a list of [x, y] points from 0 to 1"
+        raise ValueError(f"{wanted}, not {flaws[0]}.")
     return [stroke for stroke in strokes if stroke]
 
 
-class _Network:
-    """A copy of a network, and what its convolutions made of the last picture."""
-
-    def __init__(self, model: nn.Module) -> None:
-        if not isinstance(model, nn.Module):
-            raise ValueError(f"Sketchpad(model, digits): the model is a network, not {reprlib.repr(model)}.")
-        self.model = copied(model)
-        self.maps: dict[str, Tensor] = {}  # by the layer's name, C×H×W after ReLU and before pooling
-        for name, layer in self.model.named_modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(lambda _, _x, output, name=name: self.maps.update({name: output[0].relu()}))
-        try:
-            chances = self(torch.zeros(1, 1, SIDE, SIDE))
-            fits = chances.shape == (1, 10) and bool(chances.isfinite().all())
-        except Exception:  # whatever a network of the student's own raises
-            fits = False
-        if not fits:
-            wanted = "a network that turns N×1×28×28 into N×10 logits, finite numbers"
-            raise ValueError(f"The sketchpad takes {wanted}; this {type(model).__name__} does not.")
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return N×10 probabilities for N×1×28×28 grey levels."""
-        return logits(self.model, images).softmax(dim=1)
+def _reader(model: nn.Module) -> nn.Module:
+    """Return a copy of a network that reads digits; raise ValueError where it cannot."""
+    try:
+        reader = copied(model)
+        answer = logits(reader, torch.zeros(1, 1, SIDE, SIDE))
+        fits = answer.shape == (1, 10) and bool(answer.isfinite().all())
+    except Exception:  # whatever a network of the student's own raises
+        fits = False
+    if not fits:
+        wanted = "a network that turns N×1×28×28 into N×10 logits, finite numbers"
+        raise ValueError(f"Sketchpad(model, digits) takes {wanted}; this {type(model).__name__} does not.")
+    return reader
 
 
 class _Neighbours:
@@ -139,13 +124,13 @@ class _Neighbours:
     def __init__(self, digits: Digits) -> None:
         images, self.labels = (part[:COMPARED] for part in digits.train)
         self.pixels, self.coarse = images[:, 0], _coarse(images)
-        self.norms = self.pixels.square().sum(dim=(1, 2))
 
     def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the Euclidean distances to the nearest training digits and their places, the nearest first."""
-        squares = self.norms - 2 * (self.pixels.flatten(1) @ image.flatten()) + image.square().sum()
-        distances, places = squares.topk(min(NEAREST, len(squares)), largest=False)
-        return distances.clamp(min=0).sqrt(), places
+        # For a single picture, torch's way by matrix products is the slower one.
+        way = "donot_use_mm_for_euclid_dist"
+        distances = torch.cdist(image.view(1, -1), self.pixels.flatten(1), compute_mode=way)[0]
+        return distances.topk(NEAREST, largest=False)
 
     def apart(self, image: Tensor, digit: int) -> float:
         """Return how far an image is from the nearest training digit of a class, at half the size; ∞ without one."""
@@ -169,7 +154,8 @@ class Sketchpad(Bench):
     centred = shared("centred", partial(check_switch, "centred"), TIPS["centred"])
 
     def __init__(self, model: nn.Module, digits: Digits, strokes: Sequence | None = None) -> None:
-        self._network, self._digits, self._source = _Network(model), _Neighbours(digits), digits.source
+        self._model, self._digits, self._source = _reader(model), _Neighbours(digits), digits.source
+        self._layers = [name for name, part in self._model.named_modules() if isinstance(part, nn.Conv2d)]
         self._lock = threading.RLock()  # the browser's messages come in a thread of their own
         # Strokes and `asked` are the browser's, all else is Python's answer. `given` counts how often Python has set
         # the strokes, so that the browser can tell that from its own strokes when they come back.
@@ -211,11 +197,16 @@ class Sketchpad(Bench):
         """What there is to say of the drawing, in a sentence."""
         return self._said(*self._seen()[:2])
 
+    def _network(self, images: Tensor) -> Tensor:
+        """Return N×10 probabilities for N×1×28×28 grey levels."""
+        return logits(self._model, images).softmax(dim=1)
+
     def _seen(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the picture, the probabilities and the maps by layer."""
+        """Return the picture, the probabilities, and by layer the maps after ReLU and before pooling."""
         with self._lock:
             image = self.image
-            return image, self._network(image[None, None])[0], dict(self._network.maps)
+            maps = feature_maps(self._model, image[None, None], *self._layers)
+            return image, self._network(image[None, None])[0], {name: found[0].relu() for name, found in maps.items()}
 
     def _said(self, image: Tensor, probabilities: Tensor) -> str:
         if not image.any():

@@ -186,11 +186,10 @@ def test_it_opens_with_an_example_and_settings_are_kept(digits):
         ("pen", "thick", "not 'thick'"),
         ("pen", 0.055, "in steps of 0.01"),
         ("centred", 1, "centred"),
-        ("strokes", 3, r"strokes must be a list of strokes, each a list of \[x, y\] points from 0 to 1, .* not 3"),
+        ("strokes", 3, r"strokes must be a list of strokes, each a list of \[x, y\] points from 0 to 1, not 3"),
         ("strokes", [[[0.5, 1.5]]], r"not \[0\.5, 1\.5\]"),
         ("strokes", [[[0.5]]], r"not \[\[\[0\.5\]\]\]"),
         ("strokes", [[[0.5, float("nan")]]], r"not \[0\.5, nan\]"),
-        ("strokes", [[[0.5, 0.5]] * 20_001], "not 20,001 points"),
     ],
 )
 def test_wrong_settings_are_refused_in_words_and_change_nothing(pad, name, value, said):
@@ -203,7 +202,7 @@ def test_wrong_settings_are_refused_in_words_and_change_nothing(pad, name, value
 def test_another_kind_of_network_is_refused_in_words():
     with pytest.raises(ValueError, match="N×1×28×28 into N×10 logits, finite numbers; this Net does not"):
         Sketchpad(convnet.Net(), data.embedded())
-    with pytest.raises(ValueError, match="the model is a network, not Digits"):
+    with pytest.raises(ValueError, match="Sketchpad.model, digits. takes a network .*; this Digits does not"):
         Sketchpad(data.embedded(), convnet.trained())
     lost = convnet.ConvNet()
     with torch.no_grad():
