@@ -243,8 +243,8 @@ class Sketchpad(Bench):
             "picture": _base64(image),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
-            "maps": [_strip(f"{name} after ReLU: {len(of)} maps of {{}}×{{}}", of) for name, of in maps.items()],
-            "nearest": [_strip(title, self._digits.pixels[places], names)] * bool(image.any()),
+            "maps": [_maps_strip(*one) for one in maps.items()],
+            "nearest": [_strip(title, names, self._digits.pixels[places])] * bool(image.any()),
         }
 
     def _told(self) -> dict[str, object]:
@@ -262,18 +262,18 @@ def _likely(digit: int, probability: float) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit} ({'over 99' if probability > 0.995 else round(100 * probability)} %)"
 
 
-def _strip(title: str, pictures: Tensor, names: list[str] | None = None) -> dict[str, object]:
-    """Return pictures N×H×W, their names and their title for the browser."""
-    count, *size = pictures.shape
-    return {
-        "title": title.format(*size),
-        "names": names or [f"map {number}" for number in range(count)],
-        "size": size,
-        "pixels": _base64(pictures),
-    }
+def _maps_strip(layer: str, maps: Tensor) -> dict[str, object]:
+    """Return maps C×H×W, white for the largest number, for the browser."""
+    count, height, width = maps.shape
+    title = f"{layer} after ReLU: {count} maps of {height}×{width}"
+    return _strip(title, [f"map {number}" for number in range(count)], maps / maps.max().clamp(min=1e-9))
+
+
+def _strip(title: str, names: list[str], pictures: Tensor) -> dict[str, object]:
+    """Return pictures N×H×W from 0 to 1, their names and their title for the browser."""
+    return {"title": title, "names": names, "size": [*pictures.shape[1:]], "pixels": _base64(pictures)}
 
 
 def _base64(levels: Tensor) -> str:
-    """Return one byte for each number, 255 for the largest or for 1, for the browser."""
-    largest = levels.max().clamp(min=1e-9) if levels.ndim == 3 else torch.tensor(1.0)
-    return as_text((255 * levels / largest).round().byte().numpy().tobytes())
+    """Return one byte for each number from 0 to 1, for the browser."""
+    return as_text((255 * levels).round().byte().numpy().tobytes())
