@@ -24,10 +24,8 @@ TIPS = {
 }
 
 
-def _strip(
-    pixels: bytearray, title: str, names: list[str], pictures: torch.Tensor, largest: float = 0.0, side: int = 84
-) -> dict:
-    """Add pictures N×H×W to the pixels, nan for a gap, and return the strip that shows them, `side` pixels wide.
+def strip(title: str, names: list[str], pictures: torch.Tensor, largest: float = 0.0, side: int = 84) -> dict:
+    """Return pictures N×H×W, nan for a gap, under their names as the browser takes them, `side` pixels wide.
 
     Numbers of both signs are painted around zero, others from black to white; the scale ends at the largest.
     """
@@ -35,9 +33,8 @@ def _strip(
     signed, end = bool((numbers < 0).any()), largest or float(numbers.abs().max()) or 1.0
     scaled = ZERO + FULL * numbers / end if signed else 255 * numbers / end
     board = scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).to(torch.uint8)
-    start, size = len(pixels), [*board.shape[1:]]
-    pixels += board.contiguous().numpy().tobytes()
-    return {"title": title, "names": names, "size": size, "start": start, "signed": signed, "side": side}
+    pixels, size = as_text(board.contiguous().numpy().tobytes()), [*board.shape[1:]]
+    return {"title": title, "names": names, "size": size, "pixels": pixels, "signed": signed, "side": side}
 
 
 def _place(name: str, trait: str) -> property:
@@ -50,10 +47,10 @@ def _place(name: str, trait: str) -> property:
 class _Gallery(Bench):
     """A page for each value of the first slider, and of the second where there are two."""
 
-    def __init__(self, pages: list[list[dict]], pixels: bytearray) -> None:
+    def __init__(self, pages: list[list[dict]]) -> None:
         flat, across = [page for row in pages for page in row], len(pages[0])
-        state = {"pages": flat, "pixels": as_text(pixels), "across": across, "first": 0, "second": 0}
-        self._view, self._linked, play = View("heat", "gallery", **state), {}, player("Turn the pages")
+        self._view = View("heat", "gallery", pages=flat, across=across, first=0, second=0)
+        self._linked, play = {}, player("Turn the pages")
         for trait, name, last in zip(("first", "second"), self._settable(), (len(pages) - 1, across - 1), strict=False):
             self._linked[trait] = [slider(name, 0, last, TIPS[name])]
         play.max = last
@@ -76,7 +73,6 @@ class KernelFilm(_Gallery):
     moment = _place("moment", "first")
 
     def __init__(self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> None:
-        pixels = bytearray()
         try:
             # Copies, as a network that trains on changes its kernels.
             self._snapshots = [
@@ -85,24 +81,24 @@ class KernelFilm(_Gallery):
             ]
             every = [kernels for _, kernels in self._snapshots]
             ends = {name: max(float(kernels[name].abs().max()) for kernels in every) for name in every[0]}
-            pages = [[self._page(*snapshot, ends, pixels)] for snapshot in self._snapshots]
+            pages = [[self._page(*snapshot, ends)] for snapshot in self._snapshots]
         except (TypeError, ValueError, AttributeError, LookupError):
             wanted = "A film takes snapshots, such as history.snapshots after fit()"
             raise ValueError(f"{wanted}, not {reprlib.repr(snapshots)}.") from None
-        super().__init__(pages, pixels)
+        super().__init__(pages)
 
     @property
     def kernels(self) -> dict[str, torch.Tensor]:
         """The kernels K×C×k×k at this moment, by name."""
         return self._snapshots[self.moment][1]
 
-    def _page(self, done: int, kernels: dict[str, torch.Tensor], ends: dict[str, float], pixels: bytearray) -> dict:
+    def _page(self, done: int, kernels: dict[str, torch.Tensor], ends: dict[str, float]) -> dict:
         last, final = self._snapshots[-1]
         alike = ", ".join(
             f"{name} {F.cosine_similarity(values.flatten(), final[name].flatten(), 0):.2f}"
             for name, values in kernels.items()
         )
-        strips = [_kernel_strip(name, values, ends[name], pixels) for name, values in kernels.items()]
+        strips = [_kernel_strip(name, values, ends[name]) for name, values in kernels.items()]
         return {"says": f"After {done} of {last} batches. Cosine with the end: {alike}.", "strips": strips}
 
     def _still(self) -> figures.Picture:
@@ -114,11 +110,11 @@ class KernelFilm(_Gallery):
         return figures.images(boards, self.says, columns=4, signed=True, title=self.says)
 
 
-def _kernel_strip(name: str, kernels: torch.Tensor, end: float, pixels: bytearray) -> dict:
+def _kernel_strip(name: str, kernels: torch.Tensor, end: float) -> dict:
     count, channels, height, width = kernels.shape
     title = f"{name}: {count} kernels of {channels}×{height}×{width}, from −{end:.2f} (blue) to {end:.2f} (orange)"
     names, side = [*map(str, range(count))], 84 if channels == 1 else 184
-    return _strip(pixels, title, names, _side_by_side(kernels), end, side)
+    return strip(title, names, _side_by_side(kernels), end, side)
 
 
 def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
@@ -143,20 +139,20 @@ class LayerWalk(_Gallery):
         if len(images) > MOST or not isinstance(labels, list | tuple) or len(labels) != len(images):
             what = f"{len(images)} with the labels {reprlib.repr(labels)}"
             raise ValueError(f"A walk takes 1 to {MOST} images and a list of as many labels, not {what}.")
-        self._source, pixels = source, bytearray()
+        self._source = source
         self._stages = [inspection.stages(model, image) for image in images]
         pages = [
-            [self._page(f"image {number}, a {label}", *stage, pixels) for stage in stages.items()]
+            [self._page(f"image {number}, a {label}", *stage) for stage in stages.items()]
             for number, (label, stages) in enumerate(zip(labels, self._stages, strict=True))
         ]
-        super().__init__(pages, pixels)
+        super().__init__(pages)
 
     @property
     def maps(self) -> torch.Tensor:
         """What the network has made of the image after this operation, without the batch's axis."""
         return [*self._stages[self.image].values()][self.layer].clone()
 
-    def _page(self, what: str, name: str, values: torch.Tensor, pixels: bytearray) -> dict:
+    def _page(self, what: str, name: str, values: torch.Tensor) -> dict:
         says = f"{self._source} {what}, after {name}: "
         says += f"{'×'.join(map(str, values.shape))}, from {values.min():.2f} to {values.max():.2f}."
         if values.shape == (10,) and values.isfinite().all():
@@ -164,7 +160,7 @@ class LayerWalk(_Gallery):
             sure = min(floor(1e4 * chances.max()), 9999) / 100  # nobody is sure to 100 %, whatever float32 says
             says += f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
         boards, names = _boards(values)
-        return {"says": says, "strips": [_strip(pixels, "", names, boards, side=140 if len(boards) < 5 else 98)]}
+        return {"says": says, "strips": [strip("", names, boards, side=140 if len(boards) < 5 else 98)]}
 
     def _still(self) -> figures.Picture:
         boards, names = _boards(self.maps)

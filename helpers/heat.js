@@ -51,7 +51,7 @@ class Strip {
   }
 }
 
-// Rows of pictures, each under its title.
+// Rows of pictures, each under its title, as gallery.py makes them; `colours` are for numbers of both signs.
 class Shelf {
   constructor(name) {
     this.element = node("div", { class: name });
@@ -63,12 +63,12 @@ class Shelf {
     return { title, strip, element: this.element.appendChild(node("div", {}, title, strip.element)) };
   }
 
-  draw(strips) {
-    strips.forEach(({ title, names, size: [rows, columns], bytes, colours, side }, i) => {
+  draw(strips, colours) {
+    strips.forEach(({ title, names, size: [rows, columns], pixels, signed, side }, i) => {
       const row = this.rows[i] ??= this.#row();
       write(row.title, title);
       row.title.hidden = !title;
-      row.strip.draw(names, rows, columns, bytes, colours, side);
+      row.strip.draw(names, rows, columns, bytesOf(pixels), signed ? colours : GREYS, side);
     });
     this.rows.forEach(({ element }, i) => { element.hidden = i >= strips.length; });
   }

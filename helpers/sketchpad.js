@@ -284,8 +284,8 @@ class Sketch {
     paint(this.seen, SIDE, SIDE, bytesOf(model.get("picture")), GREYS);
     this.seen.setAttribute("aria-label", `The picture of 28×28 that the network sees. ${answer}`);
     this.bars.draw(model.get("probabilities"));
-    for (const name of ["maps", "nearest"])
-      this[name].draw(model.get(name).map((strip) => ({ ...strip, bytes: bytesOf(strip.pixels), colours: GREYS })));
+    this.maps.draw(model.get("maps"));
+    this.nearest.draw(model.get("nearest"));
   }
 }
 

@@ -19,6 +19,7 @@ from helpers import figures
 from helpers.arithmetic import check_step, check_switch
 from helpers.data import Digits
 from helpers.explorer import Bench, View, as_text, label, shared
+from helpers.gallery import strip
 from helpers.inspection import copied, feature_maps
 from helpers.training import logits
 
@@ -240,11 +241,11 @@ class Sketchpad(Bench):
         names = [f"{digit} ({distance:.1f})" for digit, distance in zip(labels, distances, strict=True)]
         title = f"Nearest of {len(self._digits.labels):,} training digits ({self._source}), with their distance"
         return {
-            "picture": _base64(image),
+            "picture": as_text((255 * image).round().byte().numpy().tobytes()),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
             "maps": [_maps_strip(*one) for one in maps.items()],
-            "nearest": [_strip(title, names, self._digits.pixels[places])] * bool(image.any()),
+            "nearest": [strip(title, names, self._digits.pixels[places], 1.0)] * bool(image.any()),
         }
 
     def _told(self) -> dict[str, object]:
@@ -263,17 +264,6 @@ def _likely(digit: int, probability: float) -> str:
 
 
 def _maps_strip(layer: str, maps: Tensor) -> dict[str, object]:
-    """Return maps C×H×W, white for the largest number, for the browser."""
     count, height, width = maps.shape
-    title = f"{layer} after ReLU: {count} maps of {height}×{width}"
-    return _strip(title, [f"map {number}" for number in range(count)], maps / maps.max().clamp(min=1e-9))
-
-
-def _strip(title: str, names: list[str], pictures: Tensor) -> dict[str, object]:
-    """Return pictures N×H×W from 0 to 1, their names and their title for the browser."""
-    return {"title": title, "names": names, "size": [*pictures.shape[1:]], "pixels": _base64(pictures)}
-
-
-def _base64(levels: Tensor) -> str:
-    """Return one byte for each number from 0 to 1, for the browser."""
-    return as_text((255 * levels).round().byte().numpy().tobytes())
+    names = [f"map {number}" for number in range(count)]
+    return strip(f"{layer} after ReLU: {count} maps of {height}×{width}", names, maps)

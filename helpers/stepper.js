@@ -108,13 +108,6 @@ class Piece {
   }
 }
 
-// The pictures, each with its own part of all the bytes.
-function albumOf(pictures, pixels) {
-  const bytes = bytesOf(pixels).map((byte) => byte + 128); // signed bytes
-  let end = 0;
-  return pictures.map(([rows, columns]) => ({ rows, columns, numbers: bytes.subarray(end, end += rows * columns) }));
-}
-
 // The `.grad` of each leaf, before and after the step that reaches it.
 function gradTable(leaves) {
   const cells = leaves.map(() => node("td"));
@@ -129,7 +122,8 @@ function gradTable(leaves) {
 }
 
 function render({ model, el }) {
-  const { nodes, edges, leaves, pictures, pixels } = model.get("graph"), last = nodes.length - 1, album = albumOf(pictures, pixels);
+  const { nodes, edges, leaves, pictures } = model.get("graph"), last = nodes.length - 1;
+  const album = pictures.map(([rows, columns, text]) => ({ rows, columns, numbers: bytesOf(text).map((byte) => byte + 128) })); // signed
   const graph = new Graph(nodes, edges, (step) => { model.set("step", step); model.save_changes(); });
   const most = (part) => Math.max(1, ...nodes.map((one) => one[part].length));
   const [arriving, leaving] = ["arriving", "leaving"].map((part) => Array.from({ length: most(part) }, () => new Piece(album)));

@@ -107,8 +107,7 @@ def _shown(found: autograd.Record) -> dict:
         "nodes": [_node(found, number, boards) | {"place": list(places[number])} for number in found.graph],
         "edges": [[*edge, [list(point) for point in route]] for edge, route in routes.items()],
         "leaves": [_leaf(found, number) for number in found.before],
-        "pictures": [list(size) for size, _ in boards],
-        "pixels": as_text(b"".join(numbers for _, numbers in boards)),
+        "pictures": [[*size, as_text(numbers)] for size, numbers in boards],
     }
 
 

@@ -10,11 +10,10 @@ from helpers.gallery import KernelFilm, LayerWalk, _side_by_side
 from helpers.training import fit
 
 
-def boards(bench, strip):
+def boards(strip):
     """Return the bytes of one strip as N×H×W."""
-    everything = torch.frombuffer(bytearray(base64.b64decode(bench._view.pixels)), dtype=torch.uint8)
-    count, (height, width) = len(strip["names"]), strip["size"]
-    return everything[strip["start"] : strip["start"] + count * height * width].view(count, height, width).int()
+    pixels = torch.frombuffer(bytearray(base64.b64decode(strip["pixels"])), dtype=torch.uint8)
+    return pixels.view(len(strip["names"]), *strip["size"]).int()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def test_each_moment_is_painted_on_one_scale(film):
         for moment in (0, 17, 40):
             strip = film._view.pages[moment]["strips"][place]
             kernels = snapshots[moment][1][name]
-            painted = boards(film, strip)
+            painted = boards(strip)
             for channel in range(kernels.shape[1]):
                 tile = painted[:, :, 6 * channel : 6 * channel + 5]
                 assert torch.equal(tile, (128 + 126 * kernels[:, channel] / end).round().int())
@@ -84,7 +83,7 @@ def test_the_walk_holds_what_the_network_computes(walk):
             assert torch.equal(walk.maps, values)
             page = walk._view.pages[image * 14 + layer]
             assert page["says"].startswith(f"scikit-learn digits image {image}, a ") and f"after {name}: " in walk.says
-            painted, largest = boards(walk, page["strips"][0]), float(values.abs().max())
+            painted, largest = boards(page["strips"][0]), float(values.abs().max())
             signed = bool((values < 0).any())
             scaled = 128 + 126 * values / largest if signed else 255 * values / largest
             assert torch.equal(painted.flatten(), scaled.round().int().flatten())
