@@ -136,6 +136,50 @@ TURN = """(n) => {
 }"""
 
 
+@pytest.mark.browser
+def test_keys_and_buttons_turn_the_slides(browser, tmp_path):
+    page, _ = opened(browser, handout.handout(run(NOTEBOOKS[0]), slides=True, offline=True), tmp_path, True)
+    page.evaluate(TURN, 0)
+    place = "JSON.stringify(Reveal.getIndices())"
+    bench = page.evaluate(place)
+    page.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(place) == bench, "the key is the slider's"
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(place) != bench, "Escape has given the keys back"
+    page.locator(".controls .navigate-up").click()
+    page.locator(".noUi-handle").first.focus()
+    page.locator(".controls .navigate-down").click()
+    assert page.evaluate(place) != bench and not page.evaluate("document.activeElement.closest('.bench')")
+    page.evaluate(TURN_TO_HINT)
+    hint = page.evaluate(place)
+    page.locator(".present .present summary").first.click()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(place) != hint and page.evaluate("document.activeElement === document.body")
+    page.context.close()
+
+
+TURN_TO_HINT = """() => {
+  const { h, v } = Reveal.getIndices(document.querySelector("summary").closest(".fit").parentElement);
+  Reveal.slide(h, v, 99);
+}"""
+
+
+@pytest.mark.browser
+def test_on_paper_a_bench_keeps_its_colours_and_stays_on_one_page(browser, tmp_path):
+    page, _ = opened(browser, handout.handout(run(NOTEBOOKS[0]), offline=True), tmp_path, True)
+    page.set_viewport_size({"width": 718, "height": 1046})  # A4 with margins of a centimetre
+    page.emulate_media(media="print")
+    bench = page.locator(".jupyter-widgets.jp-OutputArea-output").first
+    assert bench.bounding_box()["height"] < 1046 / 2
+    style = page.locator(".bench").first.evaluate(
+        "(at) => [getComputedStyle(at)].map((s) => [s.breakInside, s.printColorAdjust])"
+    )
+    assert style == [["avoid", "exact"]]
+    page.context.close()
+
+
 def opened(browser, html, folder, offline, **settings):
     """Open a page from a file, without a network or with one that has only the CDN, and note what goes wrong."""
     (folder / "made.html").write_text(html, encoding="utf-8")
