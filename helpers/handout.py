@@ -120,21 +120,26 @@ def handout(
 def slide_types(notebook: NotebookNode) -> list[str]:
     """Return, for each cell, where it stands in a deck: a title begins a slide, each further idea one below.
 
-    Code goes on below its question where both are seen at once. A bench has a slide of its own.
+    Code goes on below its question where both are seen at once, and a remark comes below what it explains with a key
+    press. A bench has a slide of its own.
     """
-    types, rows, before = [], 0.0, ""
-    for cell in notebook.cells:
+    types, rows = [], 0.0
+    kinds = ["", *(cell.cell_type for cell in notebook.cells), "markdown"]
+    for number, cell in enumerate(notebook.cells):
+        before, kind, after = kinds[number : number + 3]
         height = _rows(cell)
+        fits = rows + height <= ROWS
         if "navigation" in cell.metadata.get("tags", []):
             types.append("skip")
         elif re.match("##? ", cell.source):
             types.append("slide")
-        elif cell.cell_type == "code" and before == "markdown" and rows + height <= ROWS:
+        elif fits and (before, kind) == ("markdown", "code"):
             types.append("-")
-            height += rows
+        elif fits and (before, kind, after) == ("code", "markdown", "markdown") and not cell.source.startswith("#"):
+            types.append("fragment")
         else:
             types.append("subslide")
-        rows, before = height, cell.cell_type
+        rows = height + rows * (types[-1] in ("-", "fragment"))
     return types
 
 
@@ -228,7 +233,9 @@ def _sha512(data: bytes) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Make what the command line asks for."""
-    parser = argparse.ArgumentParser("python -m helpers.handout", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python -m helpers.handout", description=__doc__.partition("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("notebooks", nargs="+", type=Path)
     parser.add_argument("--slides", action="store_true", help="a deck of slides instead of a page")
     parser.add_argument("--offline", action="store_true", help="with the scripts inside, for readers without a network")

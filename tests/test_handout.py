@@ -123,12 +123,17 @@ def test_every_slider_lives_without_a_kernel_and_shows_the_right_numbers(browser
         if slides:
             assert page.evaluate("JSON.stringify(Reveal.getIndices())") == place, "no key turned the page"
     assert list(kinds.values()) == WITHOUT_A_KERNEL[path.stem[:2]]
+    said = page.evaluate(BUTTONS)
+    assert said == ['" (needs a running kernel)"'] * ("05" in path.stem), "what can do nothing here says so"
     if slides:
         assert sum(page.evaluate(FITS), []) == []
     assert failed == []
     page.context.close()
 
 
+BUTTONS = (
+    "() => [...document.querySelectorAll('.widget-button')].map((one) => getComputedStyle(one, '::after').content)"
+)
 TURN = """(n) => {
   const { h, v } = Reveal.getIndices(document.querySelectorAll(".noUi-handle")[n].closest(".fit").parentElement);
   Reveal.slide(h, v, 99);
@@ -373,9 +378,10 @@ def test_a_slide_holds_one_idea():
     for path in NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
         types = [cell.metadata.slideshow.slide_type for cell in cells]
-        assert types.count("skip") == 2 and set(types) == {"skip", "slide", "subslide", "-"}
+        assert types.count("skip") == 2 and set(types) == {"skip", "slide", "subslide", "-", "fragment"}
         for (before, _), (cell, where) in itertools.pairwise(zip(cells, types, strict=True)):
             assert where != "-" or (before.cell_type, cell.cell_type) == ("markdown", "code")
+            assert where != "fragment" or (before.cell_type, cell.cell_type) == ("code", "markdown")
             assert not cell.source.startswith("## ") or where == "slide"
 
 
