@@ -135,11 +135,14 @@ def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
     return F.pad(images, (right, -right, down, -down))
 
 
-def shift_curve(model: nn.Module, split: Split, most: int = 6) -> dict[str, list[float]]:
-    """Return the accuracies, 0 to 1, with the images moved by −most, …, most pixels: to the "right", and "down"."""
+def shift_curve(model: nn.Module, split: Split, most: int = 6, down: bool = True) -> dict[str, list[float]]:
+    """Return the accuracies, 0 to 1, with the images moved by −most, …, most pixels: to the "right", and "down".
+
+    With `down=False` the half that moves them down is left out, and the list is empty.
+    """
     check_whole("most", most, 0, 27)
     pixels = range(-most, most + 1)
-    moves = [{"right": by} for by in pixels] + [{"down": by} for by in pixels]
+    moves = [{"right": by} for by in pixels] + [{"down": by} for by in pixels if down]
     accuracies = [
         evaluate(model, Split(moved(split.images, **move), split.labels))[1] for move in tracked(moves, "moved")
     ]

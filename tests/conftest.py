@@ -26,6 +26,12 @@ class ByNotebook(LoadScopeScheduling):
         return file + "".join(re.findall(r"\b\d\d_\w+", test) if Path(file).stem in FIRST[:2] else "")
 
 
+def pytest_xdist_auto_num_workers():
+    # A browser is waited for as long as it computes: half as many workers more than cores, up to six.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(cores, min(cores * 3 // 2, 6))
+
+
 def pytest_xdist_make_scheduler(config, log):
     return ByNotebook(config, log)
 

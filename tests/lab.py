@@ -135,6 +135,20 @@ def run_last(page: Page) -> None:
     page.wait_for_function("jupyterapp.shell.currentWidget.content.activeCell.model.outputs.length > 0")
 
 
+def settle(page: Page) -> None:
+    """Return when page and kernel have told each other all they had to."""
+    # ipywidgets sends one change at a time and keeps the next back until that is answered; the kernel hears of it in a
+    # thread of its own.
+    page.wait_for_function(
+        """() => {
+             const kernel = jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+             return !kernel || (kernel.status === "idle"
+               && ![...kernel._futures.values()].some((one) => one.msg.header.msg_type === "comm_msg"));
+           }"""
+    )
+    page.wait_for_timeout(200)  # until it is drawn
+
+
 def to_top(page: Page) -> None:
     """Scroll the notebook to its first cell."""
     page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")

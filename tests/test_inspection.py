@@ -171,6 +171,7 @@ def test_the_shift_curve_is_what_slow_code_gives(model, split):
                     down[..., row + pixels, column] = split.images[..., row, column]
         assert curve["right"][pixels + 3] == pytest.approx(plain_accuracy(model, right, split.labels))
         assert curve["down"][pixels + 3] == pytest.approx(plain_accuracy(model, down, split.labels))
+    assert inspection.shift_curve(model, split, most=3, down=False) == {"right": curve["right"], "down": []}
     for wrong in (-1, 28, 1.5):
         with pytest.raises(ValueError, match="most must be a whole number"):
             inspection.shift_curve(model, split, wrong)

@@ -60,7 +60,7 @@ def test_every_control_of_pooling_works_by_keyboard_and_python_follows(opened):
     opened.keyboard.press("Space")
     opened.locator(".widget-dropdown select").nth(1).focus()
     opened.keyboard.press("ArrowDown")
-    opened.wait_for_timeout(200)
+    lab.settle(opened)
     assert said(opened, "code code") == in_kernel(opened, "bench.code")
     assert in_kernel(opened, "bench").startswith(
         "PoolingBench(mode='average', input_size=9, kernel_size=3, stride=3, padding=1, ceil_mode=True, count_include"
@@ -103,7 +103,7 @@ def test_no_pooling_slider_reaches_what_torch_refuses(opened):
 @opens("pooling")
 def test_python_moves_the_boxes_and_the_list(opened):
     assert in_kernel(opened, "setattr(bench, 'mode', 'average') or bench.set(ceil_mode=True, padding=1)") == "None"
-    opened.wait_for_timeout(200)
+    lab.settle(opened)
     assert opened.locator("input[type=checkbox]").nth(0).is_checked()
     assert opened.locator(".widget-dropdown select").nth(1).input_value() == "average"
     assert "padding=1, ceil_mode=True, count_include_pad=True" in said(opened, "code code")
@@ -113,7 +113,7 @@ def test_python_moves_the_boxes_and_the_list(opened):
 def test_p_and_draw_move_by_arrow_keys_and_play_walks(opened):
     press(opened, "p", "ArrowRight", "ArrowRight", "ArrowRight")
     press(opened, "draw", "ArrowRight")
-    opened.wait_for_timeout(500)  # the kernel hears of it in a thread of its own
+    lab.settle(opened)
     assert said(opened, "code code") == in_kernel(opened, "bench.code") == "nn.Dropout(p=0.65).train()"
     dropped = int(in_kernel(opened, "64 - int(bench.mask.sum())"))
     assert said(opened, "status") == f"Draw 2: {dropped} of 64 numbers are dropped."
@@ -195,7 +195,6 @@ def test_layers_are_edited_by_keyboard(opened):
     opened.get_by_role("button", name="Add a layer").press("Enter")
     opened.wait_for_function("document.querySelectorAll('.trace tbody tr').length === 12")
     assert said(opened, "code code").endswith("nn.ReLU())")
-    opened.wait_for_timeout(500)  # the kernel hears of it in a thread of its own
     kinds = "AvgPool2d Conv2d Conv2d ReLU MaxPool2d Flatten Linear ReLU Linear ReLU Linear ReLU"
     assert in_kernel(opened, "*(layer['kind'] for layer in bench.layers)") == kinds
     assert said(opened, "code code") == in_kernel(opened, "bench.code")
@@ -230,7 +229,6 @@ def test_a_smaller_picture_is_explained_and_mended_by_keyboard(opened):
 def test_stacks_are_chosen_in_the_page_and_from_python_and_without_a_kernel(opened):
     network = opened.locator(".widget-dropdown select")
     network.select_option("one convolution")
-    opened.wait_for_timeout(500)
     assert in_kernel(opened, "len(bench.layers), bench.network") == "1 one convolution"
     set_both = "setattr(bench, 'network', 'ConvNet, 28×28') or setattr(bench, 'derive', True)"
     assert in_kernel(opened, set_both) == "None"
