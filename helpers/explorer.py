@@ -154,8 +154,11 @@ class SlidingWindowBench(Bench):
     def set(self, **settings: int | bool) -> None:
         """Change several settings at once. Raises ValueError, and changes nothing, where no window fits."""
         settings = {name: self._checked(name, value) for name, value in settings.items()}
-        last = self._size(**self.settings | settings) ** 2 - 1
-        for name, value in (settings | {"step": min(self.step, last)}).items():
+        settings["step"] = min(self.step, self._size(**self.settings | settings) ** 2 - 1)
+        with self._view.hold_sync():  # with one half of them the page would find other limits, and send them back
+            for name, value in settings.items():
+                setattr(self._view, name, value)
+        for name, value in settings.items():
             self._put(name, value)
 
     def _checked(self, name: str, value: int | bool) -> int | bool:

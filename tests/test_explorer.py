@@ -114,6 +114,13 @@ def test_controls_and_view_follow_python():
         assert held(bench, "step") == [bench.step] * 3
 
 
+def test_the_page_never_sees_half_of_what_is_set(monkeypatch):
+    bench, sent = ConvolutionBench(), []
+    monkeypatch.setattr(type(bench._view), "send_state", lambda view, key=None: sent.append({*key}))
+    bench.set(input_size=12, kernel_size=7, dilation=2, padding=3, stride=4)
+    assert sent == [{"input_size", "kernel_size", "dilation", "padding", "stride"}]
+
+
 @pytest.mark.parametrize("settings", [s for s in ALL if not fits(s)][::5])
 def test_a_window_that_does_not_fit_is_refused_and_nothing_changes(settings):
     bench = ConvolutionBench()
