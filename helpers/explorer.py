@@ -20,6 +20,7 @@ from helpers import arithmetic, figures, presets
 HERE = Path(__file__).parent
 STYLE = HERE / "grid.css"
 RANGES = {"input_size": (3, 12), "kernel_size": (1, 7), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
+WINDOW = "kernel_size", "dilation"  # what makes the window larger; the other numbers make room for it
 LARGEST_INPUT, LARGEST_KERNEL, LARGEST_NUMBER = 12, 7, 1e6
 OWN = "my own"
 READY = {"input": lambda _size: presets.inputs(LARGEST_INPUT), "kernel": presets.kernels}  # by size
@@ -154,12 +155,11 @@ class SlidingWindowBench(Bench):
     def set(self, **settings: int | bool) -> None:
         """Change several settings at once. Raises ValueError, and changes nothing, where no window fits."""
         settings = {name: self._checked(name, value) for name, value in settings.items()}
-        settings["step"] = min(self.step, self._size(**self.settings | settings) ** 2 - 1)
-        with self._view.hold_sync():  # with one half of them the page would find other limits, and send them back
-            for name, value in settings.items():
-                setattr(self._view, name, value)
-        for name, value in settings.items():
-            self._put(name, value)
+        last = self._size(**self.settings | settings) ** 2 - 1
+        # What makes room comes first: a page that draws slowly finds limits for what it has seen by then.
+        for name in sorted(settings, key=lambda name: (settings[name] > self.settings[name]) == (name in WINDOW)):
+            self._put(name, settings[name])
+        self._put("step", min(self.step, last))
 
     def _checked(self, name: str, value: int | bool) -> int | bool:
         if name not in self.start:

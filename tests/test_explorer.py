@@ -114,11 +114,13 @@ def test_controls_and_view_follow_python():
         assert held(bench, "step") == [bench.step] * 3
 
 
-def test_the_page_never_sees_half_of_what_is_set(monkeypatch):
-    bench, sent = ConvolutionBench(), []
-    monkeypatch.setattr(type(bench._view), "send_state", lambda view, key=None: sent.append({*key}))
+def test_what_makes_room_is_set_before_what_takes_it(monkeypatch):
+    bench, seen = ConvolutionBench(), []
+    put = bench._put
+    monkeypatch.setattr(bench, "_put", lambda name, value: (put(name, value), seen.append(bench.settings)))
     bench.set(input_size=12, kernel_size=7, dilation=2, padding=3, stride=4)
-    assert sent == [{"input_size", "kernel_size", "dilation", "padding", "stride"}]
+    bench.set(**dict.fromkeys(("input_size", "kernel_size"), 3), padding=0, dilation=1)
+    assert len(seen) == 11 and all(map(fits, seen))
 
 
 @pytest.mark.parametrize("settings", [s for s in ALL if not fits(s)][::5])
