@@ -20,7 +20,6 @@ from helpers import arithmetic, figures, presets
 HERE = Path(__file__).parent
 STYLE = HERE / "grid.css"
 RANGES = {"input_size": (3, 12), "kernel_size": (1, 7), "stride": (1, 4), "padding": (0, 3), "dilation": (1, 3)}
-WINDOW = "kernel_size", "dilation"  # what makes the window larger; the other numbers make room for it
 LARGEST_INPUT, LARGEST_KERNEL, LARGEST_NUMBER = 12, 7, 1e6
 OWN = "my own"
 READY = {"input": lambda _size: presets.inputs(LARGEST_INPUT), "kernel": presets.kernels}  # by size
@@ -124,6 +123,7 @@ class SlidingWindowBench(Bench):
 
     start: dict[str, int | bool]  # the settings at first
     lists: dict[str, list[str]]  # what there is to choose from
+    tight: tuple[str, ...]  # what takes room where it grows; the other numbers make room
     input_size, kernel_size, stride, padding = map(_setting, ("input_size", "kernel_size", "stride", "padding"))
     input = _numbers("input", "The n×n input, float64.")
 
@@ -157,7 +157,7 @@ class SlidingWindowBench(Bench):
         settings = {name: self._checked(name, value) for name, value in settings.items()}
         last = self._size(**self.settings | settings) ** 2 - 1
         # What makes room comes first: a page that draws slowly finds limits for what it has seen by then.
-        for name in sorted(settings, key=lambda name: (settings[name] > self.settings[name]) == (name in WINDOW)):
+        for name in sorted(settings, key=lambda name: (settings[name] > self.settings[name]) == (name in self.tight)):
             self._put(name, settings[name])
         self._put("step", min(self.step, last))
 
@@ -220,6 +220,7 @@ class ConvolutionBench(SlidingWindowBench):
 
     start = {"input_size": 8, "kernel_size": 3, "stride": 1, "padding": 0, "dilation": 1}
     lists = {"input": INPUTS, "kernel": KERNELS}
+    tight = "kernel_size", "dilation"
     dilation = _setting("dilation")
     kernel = _numbers("kernel", "The k×k kernel, float64.")
     _size = staticmethod(arithmetic.output_size)
@@ -261,6 +262,7 @@ class PoolingBench(SlidingWindowBench):
         "count_include_pad": True,
     }
     lists = {"input": INPUTS, "mode": ["max", "average"]}
+    tight = "kernel_size", "padding"  # padding is at most half of kernel_size
     ceil_mode, count_include_pad = _setting("ceil_mode"), _setting("count_include_pad")
 
     def __init__(self, picture: str | Sequence = "digit", mode: str = "max", **settings: int | bool) -> None:

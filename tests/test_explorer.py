@@ -123,6 +123,14 @@ def test_what_makes_room_is_set_before_what_takes_it(monkeypatch):
     assert len(seen) == 11 and all(map(fits, seen))
 
 
+def test_padding_waits_for_the_pooling_window_that_it_needs(monkeypatch):
+    bench, seen = PoolingBench(), []
+    put = bench._put
+    monkeypatch.setattr(bench, "_put", lambda name, value: (put(name, value), seen.append(bench.settings)))
+    bench.set(kernel_size=6, padding=3, input_size=12)
+    assert [now["input_size"] for now in seen] == [12] * 4 and all(map(torch_pools, seen))
+
+
 @pytest.mark.parametrize("settings", [s for s in ALL if not fits(s)][::5])
 def test_a_window_that_does_not_fit_is_refused_and_nothing_changes(settings):
     bench = ConvolutionBench()
