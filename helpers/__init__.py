@@ -1,1 +1,23 @@
-"""The small module behind the notebooks: what would distract from a lesson stands here."""
+"""What stands behind the notebooks. What is taught stands in the notebooks themselves.
+
+From the bottom up; a module imports only from layers above its own line here:
+
+    validation      checks of what a caller gives; errors of one sentence
+    sizes           the arithmetic of a sliding window, in whole numbers
+    waiting         a bar while something takes its time
+    presets         a photo, small inputs, kernels
+    digits          MNIST, or the small digits that scikit-learn brings
+    networks        Net and ConvNet, and the trained weights in assets/
+    figures         every matplotlib drawing
+    widgets.base    what every bench is made of; base.js, grid.js, heat.js, base.css
+    widgets.monitor the live view of a training
+    training        fit, evaluate, Recipe, History
+    inspection      feature maps, ablation, occlusion, shifts
+    tracing         the shape that each layer gives, and why
+    autograd        the graph behind a tensor, and what flows through it
+    checking        predict, and the engine of the exercises' checkers
+    widgets.*       one bench in each: NAME.py what Python says, NAME.js what is drawn
+    handout         pages and decks of slides
+
+The checkers of the exercises stand beside the lessons, in notebooks/exercises/.
+"""

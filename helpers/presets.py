@@ -1,19 +1,53 @@
-"""What the bench can show at once: small inputs, and kernels of every size."""
+"""What there is to look at from the start: a photo, small inputs, and kernels of every
+size.
+"""
 
 from math import comb
 
 import torch
+import torch.nn.functional as F
 
-# The first of scikit-learn's bundled digits (UCI, "Optical Recognition of Handwritten Digits", CC BY 4.0), a zero:
-# one character for each pixel, its grey level 0 … 16 written in base 17.
-DIGIT = ("005d9100", "00dfaf50", "03f20b80", "04c00880", "05800980", "04b01c70", "02e5ac00", "006da000")
+# The first of scikit-learn's bundled digits (UCI, "Optical Recognition of Handwritten
+# Digits", CC BY 4.0), a zero: one character for each pixel, its grey level 0 … 16
+# written in base 17.
+DIGIT = (
+    "005d9100",
+    "00dfaf50",
+    "03f20b80",
+    "04c00880",
+    "05800980",
+    "04b01c70",
+    "02e5ac00",
+    "006da000",
+)
+
+
+def photo() -> torch.Tensor:
+    """Return a portrait of Grace Hopper as grey levels from 0 to 1, 150×128.
+
+    matplotlib ships it, so there is nothing to download (a photograph of the US Navy,
+    in the public domain).
+    """
+    from matplotlib.cbook import (
+        get_sample_data,
+    )  # not needed by those who never ask for a picture
+    from matplotlib.image import imread
+
+    with get_sample_data("grace_hopper.jpg") as file:
+        levels = torch.tensor(imread(file, format="jpg"))
+    grey = levels.float().mean(dim=-1) / 255
+    return F.avg_pool2d(grey[None], 4)[0]
 
 
 def inputs(size: int) -> dict[str, torch.Tensor]:
     """Return size×size inputs by name, grey levels from 0 to 9 (the ramp goes on)."""
     row, column = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     digit = torch.zeros(size, size)
-    digit[:8, :8] = torch.tensor([[int(level, 17) for level in line] for line in DIGIT]).mul(9 / 16).round()
+    digit[:8, :8] = (
+        torch.tensor([[int(level, 17) for level in line] for line in DIGIT])
+        .mul(9 / 16)
+        .round()
+    )
     noise = torch.randint(10, (size, size), generator=torch.Generator().manual_seed(0))
     return {
         "digit": digit.double(),
@@ -26,11 +60,17 @@ def inputs(size: int) -> dict[str, torch.Tensor]:
 
 def kernels(size: int) -> dict[str, torch.Tensor]:
     """Return size×size kernels by name; an even one has its centre at index size // 2."""
-    smooth, identity, ones = _binomial(size), torch.zeros(size, size).double(), torch.ones(size, size).double()
+    smooth, identity, ones = (
+        _binomial(size),
+        torch.zeros(size, size).double(),
+        torch.ones(size, size).double(),
+    )
     identity[size // 2, size // 2] = 1
     sobel_x = torch.outer(smooth, _difference(size))
     laplacian = ones - size**2 * identity
-    noise = torch.randint(-2, 3, (size, size), generator=torch.Generator().manual_seed(size))
+    noise = torch.randint(
+        -2, 3, (size, size), generator=torch.Generator().manual_seed(size)
+    )
     return {
         "Sobel x": sobel_x,
         "Sobel y": sobel_x.T.contiguous(),
@@ -48,7 +88,9 @@ def _binomial(size: int) -> torch.Tensor:
 
 
 def _difference(size: int) -> torch.Tensor:
-    """Return the slope of a smoothed signal: −1, 1, then −1, 0, 1, and so on; one pixel alone has none."""
+    """Return the slope of a smoothed signal: −1, 1, then −1, 0, 1, and so on; one pixel
+    alone has none.
+    """
     if size == 1:
         return torch.zeros(1).double()
-    return -torch.diff(torch.nn.functional.pad(_binomial(size - 1), (1, 1)))
+    return -torch.diff(F.pad(_binomial(size - 1), (1, 1)))

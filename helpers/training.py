@@ -1,4 +1,6 @@
-"""The training loop that notebook 05 builds up, with what a class needs around it: a live view and a history."""
+"""The training loop that notebook 05 builds up, with what a class needs around it: a
+live view and a history.
+"""
 
 import math
 import reprlib
@@ -15,14 +17,19 @@ from IPython.display import display
 from torch import nn
 
 from helpers import figures
-from helpers.arithmetic import check_whole
-from helpers.data import Digits, Split
-from helpers.monitor import Monitor
+from helpers.digits import Digits, Split
+from helpers.validation import check_whole
+from helpers.widgets.monitor import Monitor
 
 State = dict[str, torch.Tensor]
-# By name: the optimiser's class and settings, and those of the schedule that goes with it.
+# By name: the optimiser's class and settings, and those of the schedule that goes with
+# it.
 OPTIMIZERS = {
-    "Adam": (torch.optim.Adam, {"betas": (0.7, 0.9)}, {"pct_start": 0.1, "cycle_momentum": False}),
+    "Adam": (
+        torch.optim.Adam,
+        {"betas": (0.7, 0.9)},
+        {"pct_start": 0.1, "cycle_momentum": False},
+    ),
     "SGD": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}, {"pct_start": 0.3}),
 }
 SNAPSHOTS = 40
@@ -32,9 +39,10 @@ SNAPSHOTS = 40
 class Recipe:
     """The hyper-parameters of a run; a value that makes no sense raises ValueError.
 
-    `epochs` may be a part of one. `lr` is the highest rate: it rises to there and falls again, a step each batch
-    (torch.optim.lr_scheduler.OneCycleLR; Smith and Topin 2017, https://arxiv.org/abs/1708.07120). `shift` moves each
-    training image at random by up to so many pixels along either axis.
+    `epochs` may be a part of one. `lr` is the highest rate: it rises to there and falls
+    again, a step each batch (torch.optim.lr_scheduler.OneCycleLR; Smith and Topin 2017,
+    https://arxiv.org/abs/1708.07120). `shift` moves each training image at random by up
+    to so many pixels along either axis.
     """
 
     epochs: float = 1
@@ -51,27 +59,35 @@ class Recipe:
         _check_number("lr", self.lr)
         _check_number("weight_decay", self.weight_decay, zero=True)
         if self.optimizer not in [*OPTIMIZERS]:
-            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {reprlib.repr(self.optimizer)}.")
+            raise ValueError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {reprlib.repr(self.optimizer)}."
+            )
 
 
 def _check_number(name: str, value: float, zero: bool = False) -> None:
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not 0 <= value <= 10**6 or (value == 0 and not zero):
         least = "from 0" if zero else "above 0"
-        raise ValueError(f"{name} must be a number {least} to a million, not {reprlib.repr(value)}.")
+        raise ValueError(
+            f"{name} must be a number {least} to a million, not {reprlib.repr(value)}."
+        )
 
 
 QUICK = Recipe()
-LONG = Recipe(epochs=12, batch_size=256, lr=0.1, optimizer="SGD", weight_decay=5e-4, shift=1)
+LONG = Recipe(
+    epochs=12, batch_size=256, lr=0.1, optimizer="SGD", weight_decay=5e-4, shift=1
+)
 
 
 @dataclass
 class History:
-    """What a run left behind: loss and accuracy of each batch before its step, and a row for each epoch.
+    """What a run left behind: loss and accuracy of each batch before its step, and a
+    row for each epoch.
 
-    `history.rows` is a list of dicts, ready for a table; `history.best` is the state_dict of the epoch with the best
-    validation accuracy, or of the start while there is none; `history.snapshots` holds (batches done, kernels);
-    `history.stopped` says why a run ended early.
+    `history.rows` is a list of dicts, ready for a table; `history.best` is the
+    state_dict of the epoch with the best validation accuracy, or of the start while
+    there is none; `history.snapshots` holds (batches done, kernels); `history.stopped`
+    says why a run ended early.
     """
 
     source: str
@@ -106,14 +122,29 @@ class History:
             f" {row['validation_loss']:16.4f}{row['validation_accuracy']:10.2%}"
             for row in self
         ]
-        return "\n".join([f"trained on {self.source}", head, *lines, *filter(None, [self.stopped])])
+        return "\n".join(
+            [f"trained on {self.source}", head, *lines, *filter(None, [self.stopped])]
+        )
 
     def curves(self) -> dict[str, list]:
-        """Return the run as it is drawn: loss and accuracy of the batches in bins, and each epoch's validation."""
+        """Return the run as it is drawn: loss and accuracy of the batches in bins, and
+        each epoch's validation.
+        """
         steps, losses = figures.in_bins(self.losses)
-        validation = [[row[name] for name in ("batches", "validation_loss", "validation_accuracy")] for row in self]
+        validation = [
+            [
+                row[name]
+                for name in ("batches", "validation_loss", "validation_accuracy")
+            ]
+            for row in self
+        ]
         accuracies = figures.in_bins(self.accuracies)[1]
-        return {"steps": steps, "losses": losses, "accuracies": accuracies, "validation": validation}
+        return {
+            "steps": steps,
+            "losses": losses,
+            "accuracies": accuracies,
+            "validation": validation,
+        }
 
     def plot(self) -> figures.Picture:
         """Draw loss and accuracy along the batches."""
@@ -121,14 +152,20 @@ class History:
 
 
 def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
-    """Return the mean cross entropy and the accuracy of a model on a split, in eval mode and without a graph."""
+    """Return the mean cross entropy and the accuracy of a model on a split, in eval
+    mode and without a graph.
+    """
     outputs = logits(model, split.images)
-    return F.cross_entropy(outputs, split.labels).item(), (outputs.argmax(1) == split.labels).double().mean().item()
+    return F.cross_entropy(outputs, split.labels).item(), (
+        outputs.argmax(1) == split.labels
+    ).double().mean().item()
 
 
 @torch.no_grad()
 def logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the logits N×10 for images N×1×28×28 in eval mode, some hundred at a time; each module keeps its mode."""
+    """Return the logits N×10 for images N×1×28×28 in eval mode, some hundred at a time;
+    each module keeps its mode.
+    """
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
@@ -148,17 +185,25 @@ def fit(
     monitor: Monitor | None = None,
     **changes: object,
 ) -> History:
-    """Train a model on digits and return the history: `fit(model, digits, epochs=3, lr=0.01)`.
+    """Train a model on digits and return the history: `fit(model, digits, epochs=3,
+    lr=0.01)`.
 
-    Runs on torch's accelerator where there is one; the model comes back on the CPU, in eval mode. On a CPU the same
-    seed, model and number of threads give the same numbers. `seconds` bounds the time. Interrupting the kernel ends
-    the run and keeps model and history. `show=False` is without the live view, and `monitor` brings a view of its own.
-    Settings that make no sense raise ValueError before anything has changed.
+    Runs on torch's accelerator where there is one; the model comes back on the CPU, in
+    eval mode. On a CPU the same seed, model and number of threads give the same
+    numbers. `seconds` bounds the time. Interrupting the kernel ends the run and keeps
+    model and history. `show=False` is without the live view, and `monitor` brings a
+    view of its own. Settings that make no sense raise ValueError before anything has
+    changed.
     """
     for name, value, kind, wanted in (
         ("model", model, nn.Module, "a network, such as ConvNet()"),
-        ("digits", digits, Digits, "what data.digits() returns"),
-        ("recipe", recipe, Recipe, "a Recipe; give single settings by name, such as epochs=3"),
+        ("digits", digits, Digits, "what load_digits() returns"),
+        (
+            "recipe",
+            recipe,
+            Recipe,
+            "a Recipe; give single settings by name, such as epochs=3",
+        ),
     ):
         if not isinstance(value, kind):
             raise ValueError(f"{name} must be {wanted}; it is {reprlib.repr(value)}.")
@@ -181,10 +226,23 @@ class _Run:
     """One run, from the first batch to the last or to what ends it early."""
 
     def __init__(
-        self, model: nn.Module, digits: Digits, recipe: Recipe, seconds: float, monitor: Monitor | None
+        self,
+        model: nn.Module,
+        digits: Digits,
+        recipe: Recipe,
+        seconds: float,
+        monitor: Monitor | None,
     ) -> None:
-        self.model, self.digits, self.recipe, self.seconds, self.monitor = model, digits, recipe, seconds, monitor
-        self.batches = math.ceil(recipe.epochs * math.ceil(len(digits.train.labels) / recipe.batch_size))
+        self.model, self.digits, self.recipe, self.seconds, self.monitor = (
+            model,
+            digits,
+            recipe,
+            seconds,
+            monitor,
+        )
+        self.batches = math.ceil(
+            recipe.epochs * math.ceil(len(digits.train.labels) / recipe.batch_size)
+        )
         self.history = History(digits.source, recipe, best=_copy(model.state_dict()))
         self.start, self.why = time.monotonic(), ""
 
@@ -210,19 +268,34 @@ class _Run:
     def _prepare(self) -> None:
         if self.monitor:
             self.monitor.start(self.batches)
-        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        # Convolutions on a CPU are faster where the channels of a pixel lie side by side.
+        device = (
+            torch.accelerator.current_accelerator()
+            if torch.accelerator.is_available()
+            else "cpu"
+        )
+        # Convolutions on a CPU are faster where the channels of a pixel lie side by
+        # side.
         self.model.to(device, memory_format=torch.channels_last)
         self.train, self.validation = (
-            Split(*(part.to(device) for part in split)) for split in (self.digits.train, self.digits.validation)
+            Split(*(part.to(device) for part in split))
+            for split in (self.digits.train, self.digits.validation)
         )
         kind, settings, schedule = OPTIMIZERS[self.recipe.optimizer]
-        settings = settings | {"lr": self.recipe.lr, "weight_decay": self.recipe.weight_decay, "fused": True}
+        settings = settings | {
+            "lr": self.recipe.lr,
+            "weight_decay": self.recipe.weight_decay,
+            "fused": True,
+        }
         self.optimizer = kind(self.model.parameters(), **settings)
         steps = max(self.batches, 4)
         # Where the rise takes one step or none, OneCycleLR divides by zero.
-        schedule = schedule | {"pct_start": max(schedule["pct_start"], 2 / steps), "final_div_factor": 1e4}
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, self.recipe.lr, steps, **schedule)
+        schedule = schedule | {
+            "pct_start": max(schedule["pct_start"], 2 / steps),
+            "final_div_factor": 1e4,
+        }
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, self.recipe.lr, steps, **schedule
+        )
 
     def _over(self) -> bool:
         return bool(self.why) or len(self.history.batches) == self.batches
@@ -232,7 +305,10 @@ class _Run:
 
     def _epoch(self) -> None:
         self.model.train()
-        first, order = len(self.history.batches), torch.randperm(len(self.train.labels)).to(self.train.labels.device)
+        first, order = (
+            len(self.history.batches),
+            torch.randperm(len(self.train.labels)).to(self.train.labels.device),
+        )
         try:
             for batch in order.split(int(self.recipe.batch_size)):
                 self._step(self.train.images[batch], self.train.labels[batch])
@@ -247,7 +323,10 @@ class _Run:
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         outputs = self.model(shifted(images, self.recipe.shift))
         loss = F.cross_entropy(outputs, labels)
-        measured = self._finite(loss.item()), (outputs.argmax(1) == labels).sum().item() / len(labels)
+        measured = (
+            self._finite(loss.item()),
+            (outputs.argmax(1) == labels).sum().item() / len(labels),
+        )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -258,7 +337,11 @@ class _Run:
         """Put weights aside, show how far it is, and see whether the time is up."""
         done, elapsed = len(self.history.batches), self._elapsed()
         if (done - 1) % math.ceil(self.batches / SNAPSHOTS) == 0:
-            kernels = {name: values for name, values in self.model.state_dict().items() if values.ndim == 4}
+            kernels = {
+                name: values
+                for name, values in self.model.state_dict().items()
+                if values.ndim == 4
+            }
             self.history.snapshots.append((done, _copy(kernels)))
         if self.monitor:
             self.monitor.tick(self.history, elapsed, self.seconds)
@@ -277,10 +360,15 @@ class _Run:
             "validation_loss": self._finite(loss),
             "validation_accuracy": accuracy,
         }
-        best = accuracy > max([row["validation_accuracy"] for row in self.history], default=-1)
+        best = accuracy > max(
+            [row["validation_accuracy"] for row in self.history], default=-1
+        )
         self.history.rows.append(row)
         if best:
-            self.history.best, self.history.best_epoch = _copy(self.model.state_dict()), row["epoch"]
+            self.history.best, self.history.best_epoch = (
+                _copy(self.model.state_dict()),
+                row["epoch"],
+            )
 
     def _finite(self, loss: float) -> float:
         if not math.isfinite(loss):
@@ -304,14 +392,18 @@ class _Run:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw random numbers from a seed within the block; those of the caller stay as they are."""
+    """Draw random numbers from a seed within the block; those of the caller stay as
+    they are.
+    """
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 
 
 def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
-    """Return images N×1×28×28, each moved at random by up to `most` pixels along either axis; its edge is repeated."""
+    """Return images N×1×28×28, each moved at random by up to `most` pixels along either
+    axis; its edge is repeated.
+    """
     if not most:
         return images
     count, _, height, width = images.shape
@@ -319,11 +411,15 @@ def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
     rows = (torch.arange(height, device=images.device) + moves[0]).clamp(0, height - 1)
     columns = (torch.arange(width, device=images.device) + moves[1]).clamp(0, width - 1)
     which = torch.arange(count, device=images.device)
-    return images[which[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(-1, 1)
+    return images[which[:, None, None], :, rows[:, :, None], columns[:, None]].movedim(
+        -1, 1
+    )
 
 
 def _copy(state: State) -> State:
     return {
-        name: values.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        name: values.detach().to(
+            "cpu", copy=True, memory_format=torch.contiguous_format
+        )
         for name, values in state.items()
     }

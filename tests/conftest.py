@@ -1,15 +1,16 @@
-"""What all tests share: a real JupyterLab and a real Chromium, or a reason why there is none."""
+"""What all tests share: a real JupyterLab and a real Chromium, or a reason why there is
+none.
+"""
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-sys.path.insert(0, str(Path(__file__).parent))
-# Several workers share the cores; each with threads of its own for every core would only wait for the others.
+# Several workers share the cores; each with threads of its own for every core would
+# only wait for the others.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,12 +24,19 @@ class ByNotebook(LoadScopeScheduling):
 
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
-        return file + "".join(re.findall(r"\b\d\d_\w+", test) if Path(file).stem in FIRST[:2] else "")
+        return file + "".join(
+            re.findall(r"\b\d\d_\w+", test) if Path(file).stem in FIRST[:2] else ""
+        )
 
 
 def pytest_xdist_auto_num_workers():
-    # A browser is waited for as long as it computes: half as many workers more than cores, up to six.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # A browser is waited for as long as it computes: half as many workers more than
+    # cores, up to six.
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count()
+    )
     return max(cores, min(cores * 3 // 2, 6))
 
 
@@ -38,7 +46,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     # What takes long begins first.
-    items.sort(key=lambda item: item.path.suffix != ".ipynb" and item.path.stem not in FIRST)
+    items.sort(
+        key=lambda item: item.path.suffix != ".ipynb" and item.path.stem not in FIRST
+    )
 
 
 @pytest.fixture(scope="module")

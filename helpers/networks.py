@@ -1,0 +1,153 @@
+"""The course's networks, as the notebooks write them out; a test holds both definitions
+equal.
+"""
+
+import warnings
+import zipfile
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers.validation import SentenceError
+
+CHECKPOINT = Path(__file__).parent / "assets" / "convnet.pt"
+SNAPSHOTS = CHECKPOINT.with_stem("convnet_snapshots")
+ADVICE = "save one with torch.save(model.state_dict(), path)"
+SIZED = (
+    "conv1.weight",
+    "conv2.weight",
+    "fc1.weight",
+)  # how large a ConvNet is follows from these
+
+
+class CheckpointError(SentenceError):
+    """A file that holds no weights of a ConvNet."""
+
+
+class Net(nn.Module):
+    """The network of notebook 03: pictures N×1×32×32 become logits N×10."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, kernel_size=3)
+        self.conv2 = nn.Conv2d(6, 16, kernel_size=3)
+        self.fc1 = nn.Linear(16 * 6 * 6, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return N×10 logits."""
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = x.flatten(1)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x)
+
+
+class ConvNet(nn.Module):
+    """The network of notebook 05: grey levels N×1×28×28 from 0 to 1 become logits N×10."""
+
+    def __init__(
+        self, kernels: tuple[int, int] = (4, 8), dense: int = 512, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, kernels[0], kernel_size=5, padding=2)
+        self.conv2 = nn.Conv2d(*kernels, kernel_size=5, padding=2)
+        self.fc1 = nn.Linear(kernels[1] * 7 * 7, dense)
+        self.fc2 = nn.Linear(dense, 10)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return N×10 logits."""
+        x = (x - 0.1307) / 0.3081
+        x = F.relu(F.max_pool2d(self.conv1(x), 2))
+        x = F.relu(F.max_pool2d(self.conv2(x), 2))
+        x = F.relu(self.fc1(x.flatten(1)))
+        return self.fc2(self.dropout(x))
+
+
+def trained() -> ConvNet:
+    """Return the network that ships with the course, in eval mode; `convnet.json` says
+    how it was trained.
+    """
+    return load(CHECKPOINT)
+
+
+def snapshots() -> list[tuple[int, dict[str, torch.Tensor]]]:
+    """Return the kernels on the way to the network that ships: (batches done, kernels),
+    as a History holds them.
+    """
+    return [
+        (done, {name: values.float() for name, values in kernels.items()})
+        for done, kernels in torch.load(SNAPSHOTS, weights_only=True)
+    ]
+
+
+def load(path: str | Path) -> ConvNet:
+    """Return the ConvNet whose weights are in a file, as large as they are, in eval
+    mode.
+
+    The file is one of `torch.save(model.state_dict(), path)`. Nothing in it is ever
+    run: torch reads tensors only. Raises CheckpointError where it holds anything but
+    the finite weights of a ConvNet. Source:
+    https://docs.pytorch.org/docs/stable/generated/torch.load.html
+    """
+    state = _state(path)
+    try:
+        kernels, more_kernels, dense = (state[name].shape[0] for name in SIZED)
+    except (KeyError, IndexError):
+        raise CheckpointError(
+            f"{path} holds no {', '.join(SIZED)}, so these are not the weights of a ConvNet."
+        ) from None
+    with torch.device("meta"):  # without weights of its own
+        model = ConvNet((kernels, more_kernels), dense)
+    wanted, found = (
+        {name: tuple(part.shape) for name, part in of.items()}
+        for of in (model.state_dict(), state)
+    )
+    for name in wanted | found:
+        if wanted.get(name) != found.get(name):
+            is_, should = (
+                f"of shape {of[name]}" if name in of else "not there"
+                for of in (found, wanted)
+            )
+            raise CheckpointError(
+                f"In {path} {name} is {is_}, and in a ConvNet {should}."
+            )
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def _state(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the tensors by name that a file holds, finite float32."""
+    try:
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # of old kinds of files, which are refused in words below
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        if (
+            zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip()
+        ):  # torch compares no checksums
+            raise zipfile.BadZipFile
+        state = {name: values.float() for name, values in state.items()}
+        finite = all(bool(values.isfinite().all()) for values in state.values())
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no file {path}; {ADVICE}.") from None
+    except (IsADirectoryError, PermissionError):
+        raise CheckpointError(
+            f"{path} is no file that can be read; {ADVICE}."
+        ) from None
+    except (
+        Exception
+    ) as fault:  # torch answers damaged and foreign files with many kinds of errors
+        raise CheckpointError(
+            f"{path} is damaged, or no file of weights; {ADVICE}."
+        ) from fault
+    if not finite:
+        raise CheckpointError(
+            f"{path} holds weights that are no finite numbers; save the network anew."
+        )
+    return state

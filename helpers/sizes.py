@@ -1,0 +1,99 @@
+"""The sizes of a sliding window, in whole numbers: along one side, as every side is
+alike.
+
+The formula is the one on PyTorch's page for `Conv2d`:
+https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
+"""
+
+from helpers.validation import check_whole
+
+
+def output_size(
+    input_size: int,
+    kernel_size: int,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+) -> int:
+    """Return ⌊(n + 2p − d(k − 1) − 1) / s⌋ + 1, the number of places at which the
+    window stands.
+
+    All sizes are in pixels along one side. Raises ValueError where no window fits.
+    """
+    span = window_span(kernel_size, dilation)
+    for name, value in (
+        ("input_size", input_size),
+        ("stride", stride),
+        ("padding", padding),
+    ):
+        check_whole(name, value)
+    padded = input_size + 2 * padding
+    if span > padded:
+        raise ValueError(
+            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does not fit into {_pixels(padded)} "
+            f"(input_size {input_size}, padding {padding}): use a smaller window, or {_pixels(span - padded)} more."
+        )
+    return (padded - span) // stride + 1
+
+
+def pooled_size(
+    input_size: int,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: int = 0,
+    ceil_mode: bool = False,
+) -> int:
+    """Return how many pooling windows stand along one side; the stride is the
+    kernel_size where none is given.
+
+    With `ceil_mode` one more window stands in what is left over, unless it would start
+    in the padding at the end. Raises ValueError where no window fits or more than half
+    of one could be padding. See
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
+    """
+    stride = kernel_size if stride is None else stride
+    size = output_size(input_size, kernel_size, stride, padding)
+    if 2 * padding > kernel_size:
+        raise ValueError(
+            f"padding {padding} is more than half of kernel_size {kernel_size}: use {kernel_size // 2} or less."
+        )
+    left_over = (input_size + 2 * padding - kernel_size) % stride
+    return size + (ceil_mode and left_over > 0 and size * stride < input_size + padding)
+
+
+def window_span(kernel_size: int, dilation: int = 1) -> int:
+    """Return d(k − 1) + 1, the pixels from the first to the last that one window reads."""
+    check_whole("kernel_size", kernel_size)
+    check_whole("dilation", dilation)
+    return dilation * (kernel_size - 1) + 1
+
+
+def pixels_read(
+    input_size: int,
+    kernel_size: int,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    places: int | None = None,
+) -> list[int]:
+    """Return which of the pixels 0 … n − 1 along one side at least one window reads, in
+    order.
+
+    `places` is the number of windows, where `ceil_mode` makes it another than the
+    output size.
+    """
+    places = (
+        output_size(input_size, kernel_size, stride, padding, dilation)
+        if places is None
+        else places
+    )
+    read = {
+        place * stride + tap * dilation - padding
+        for place in range(places)
+        for tap in range(kernel_size)
+    }
+    return sorted(pixel for pixel in read if 0 <= pixel < input_size)
+
+
+def _pixels(count: int) -> str:
+    return f"{count} pixel{'' if count == 1 else 's'}"

@@ -1,0 +1,62 @@
+"""What is checked before a helper begins, and errors that a notebook shows as one
+sentence.
+"""
+
+import math
+import reprlib
+from numbers import Integral, Real
+
+LARGEST = 2**31 - 1
+SMALLEST = {"input_size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+
+
+class SentenceError(ValueError):
+    """An error that a notebook shows as one sentence, as the student's code is not at
+    fault.
+    """
+
+    def _render_traceback_(
+        self,
+    ) -> list[str]:  # IPython shows this in place of the traceback
+        return [f"{type(self).__name__}: {self}"]
+
+
+def check_whole(
+    name: str, value: int, smallest: int | None = None, largest: int = LARGEST
+) -> int:
+    """Return a whole number in the range, by default from the least that makes sense;
+    raise ValueError for another.
+    """
+    smallest = SMALLEST[name] if smallest is None else smallest
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not smallest <= value <= largest:
+        raise ValueError(
+            f"{name} must be a whole number from {smallest} to {largest}, not {reprlib.repr(value)}."
+        )
+    return int(value)
+
+
+def check_switch(name: str, value: bool) -> bool:
+    """Return True or False; raise ValueError for anything else."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {reprlib.repr(value)}.")
+    return value
+
+
+def check_step(
+    name: str, value: float, smallest: float, largest: float, step: float
+) -> float:
+    """Return a number in the range, a multiple of 0.01 such as `step` is; raise
+    ValueError for another.
+    """
+    fits = (
+        isinstance(value, Real)
+        and not isinstance(value, bool)
+        and smallest <= value <= largest
+    )
+    if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
+        wanted = (
+            f"{name} must be a number from {smallest} to {largest} in steps of {step}"
+        )
+        raise ValueError(f"{wanted}, not {reprlib.repr(value)}.")
+    return round(float(value), 2)

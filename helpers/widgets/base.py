@@ -1,0 +1,189 @@
+"""What every bench is made of: a view that the browser draws, and controls that are
+tied to it there.
+
+Controls and view are tied together in the browser (`jslink`), so they answer within a
+frame, with or without a kernel.
+"""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import ipywidgets as widgets
+from traitlets import Any
+
+HERE = Path(__file__).parent
+STYLE = HERE / "base.css"
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+TOP_LEVEL = re.compile(r"^(?:const|let|class|function) (\w+)", re.MULTILINE)
+OWN = "my own"
+
+
+def script(name: str) -> str:
+    """Return one script for a module and all that it imports, as a widget loads no
+    others.
+
+    Raises ValueError where two of them define the same name.
+    """
+    parts: dict[str, str] = {}
+    _gather(name, parts)
+    names = Counter(TOP_LEVEL.findall("\n".join(parts.values())))
+    if doubled := [one for one, count in names.items() if count > 1]:
+        raise ValueError(
+            f"{name}.js and what it imports define twice: {', '.join(doubled)}."
+        )
+    return "\n".join(parts.values())
+
+
+def _gather(name: str, parts: dict[str, str]) -> None:
+    source = (HERE / f"{name}.js").read_text(encoding="utf-8")
+    for other in IMPORT.findall(source):
+        if other not in parts:
+            _gather(other, parts)
+    parts[name] = EXPORT.sub("", IMPORT.sub("", source))
+
+
+def as_text(data: bytes) -> str:
+    """Return bytes for the browser as base64, which survives in exported pages."""
+    return base64.b64encode(data).decode()
+
+
+class View(anywidget.AnyWidget):
+    """What the browser draws with the named script; the traits that it starts with are
+    the whole state of a bench.
+    """
+
+    _css = STYLE
+
+    def __init__(self, name: str, **state: object) -> None:
+        self._esm = script(name)
+        self.add_traits(**{name: Any().tag(sync=True) for name in state})
+        super().__init__(**state)
+
+
+class Bench(widgets.VBox):
+    """Controls above a view that the browser draws, with a still picture for those who
+    have no browser at hand.
+    """
+
+    _linked: dict[
+        str, list[widgets.Widget]
+    ]  # by the name of the view's trait, the controls that hold its value
+
+    def _tied(self, *others: tuple[widgets.Widget, str, str]) -> list[widgets.Widget]:
+        """Return controls and view, tied in the browser: each control's value to the
+        view's trait, and the others.
+        """
+        links = [
+            (control, _holder(control), name)
+            for name, held in self._linked.items()
+            for control in held
+        ]
+        return [controls(self._view, [*links, *others]), self._view]
+
+    def _put(self, name: str, value: object) -> None:
+        for control in self._linked[name]:
+            # In the browser, limits that make room for the value must come in one
+            # message with it.
+            with control.hold_sync(), control.hold_trait_notifications():
+                if hasattr(control, "max"):
+                    control.min, control.max = (
+                        min(control.min, value),
+                        max(control.max, value),
+                    )
+                setattr(control, _holder(control), value)
+        setattr(self._view, name, value)
+
+    def _settable(self) -> list[str]:
+        return [
+            name
+            for name, part in vars(type(self)).items()
+            if isinstance(part, property) and part.fset
+        ]
+
+    def _told(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self._settable()}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(
+                f"The bench has no {name!r} to set; it has {', '.join(self._settable())}."
+            )
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({listed(self._told())})"
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        # The picture is for those who read without a kernel: GitHub, a printout.
+        data, metadata = self._still()._repr_mimebundle_()
+        return super()._repr_mimebundle_(**kwargs) | data | {
+            "text/plain": repr(self)
+        }, metadata
+
+
+def shared(name: str, check: Callable, tip: str) -> property:
+    """Return a property of a bench that its view and its controls hold; `check` returns
+    the value or raises.
+    """
+    return property(
+        lambda bench: getattr(bench._view, name),
+        lambda bench, value: bench._put(name, check(value)),
+        doc=tip,
+    )
+
+
+def index_of(chosen: str, names: list[str], part: str) -> int:
+    """Return the place of a name in a list of ready-made things; raise ValueError where
+    it is not in there.
+    """
+    if chosen not in names:
+        raise ValueError(
+            f"There is no {part} called {chosen!r}; choose one of {', '.join(names)}."
+        )
+    return names.index(chosen)
+
+
+def label(name: str, tip: str) -> dict[str, object]:
+    """Return what names a control and lays it out."""
+    layout = {"style": {"description_width": "82px"}, "layout": {"width": "300px"}}
+    return {"description": name, "tooltip": tip, **layout}
+
+
+def slider(name: str, low: int, high: int, tip: str) -> widgets.IntSlider:
+    """Return a slider for whole numbers."""
+    return widgets.IntSlider(min=low, max=high, **label(name, tip))
+
+
+def player(tip: str = "Let the window walk") -> widgets.Play:
+    """Return a button that walks through steps, two a second."""
+    return widgets.Play(
+        interval=500, show_repeat=False, tooltip=tip, layout={"width": "auto"}
+    )
+
+
+def controls(
+    view: widgets.DOMWidget, links: list[tuple[widgets.DOMWidget, str, str]]
+) -> widgets.Box:
+    """Tie each control's trait to the view's in the browser, and return the controls in
+    rows.
+    """
+    for control, trait, name in links:
+        widgets.jslink((control, trait), (view, name))
+    return widgets.Box(
+        list(dict.fromkeys(control for control, _, _ in links)),
+        layout={"flex_flow": "row wrap"},
+    )
+
+
+def _holder(control: widgets.Widget) -> str:
+    return "index" if isinstance(control, widgets.Dropdown) else "value"
+
+
+def listed(settings: dict[str, object]) -> str:
+    """Return settings as the arguments of a call."""
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())

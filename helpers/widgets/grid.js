@@ -1,0 +1,184 @@
+// Tables of numbers that answer to keys.
+
+import { ARROWS, largest, brief, decimalsFor, node, write } from "./base.js";
+
+const SMALLEST_CELL = 16.5; // pixels, for numbers that can be read
+
+// A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the focus or pointer is.
+export class Grid {
+  constructor(label, { largestCell = 44, visit = () => {}, edit } = {}) {
+    Object.assign(this, { largestCell, visit, edit, side: 300, longest: 1, rows: [], cells: [] });
+    this.frame = node("div", { class: "bench-frame", "aria-hidden": "true" });
+    this.element = node(
+      "div",
+      { role: "grid", "aria-label": label, class: "bench-grid" },
+      this.frame,
+    );
+    this.title = node("h4");
+    this.panel = node(
+      "div",
+      { class: "bench-panel" },
+      this.title,
+      node("div", { class: "bench-board" }, this.element),
+    );
+    for (const [name, act] of Object.entries({
+      focusin: this.#enter,
+      pointerover: visit,
+      click: this.#open,
+      keydown: this.#key,
+    }))
+      this.element.addEventListener(name, (event) => {
+        const cell = event.target.closest("[data-row]");
+        if (cell) act.call(this, +cell.dataset.row, +cell.dataset.column, event);
+      });
+  }
+
+  // Cells that stay are kept: making new ones is what costs time.
+  #resize(size) {
+    if (this.cells.length === size) return;
+    this.lostFocus = this.element.contains(document.activeElement);
+    for (const row of this.rows.splice(size)) row.remove();
+    while (this.rows.length < size)
+      this.rows.push(this.element.insertBefore(node("div", { role: "row" }), this.frame));
+    this.cells = this.rows.map((line, row) => {
+      while (line.childElementCount > size) line.lastChild.remove();
+      for (let column = line.childElementCount; column < size; column++)
+        line.append(
+          node("div", { role: "gridcell", tabindex: -1, "data-row": row, "data-column": column }),
+        );
+      return [...line.children];
+    });
+    this.fit(this.side);
+    if (!this.stop?.isConnected) this.select(0, 0);
+    this.lostFocus &&= !this.element.contains(document.activeElement);
+  }
+
+  // Give the focus back where its cell has gone.
+  settle() {
+    if (this.lostFocus) this.stop.focus({ preventScroll: true });
+    this.lostFocus = false;
+  }
+
+  // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units of the container
+  // in the style sheet would have the browser style every cell anew for each changed number.
+  fit(side) {
+    this.side = side;
+    const board = Math.max(side, SMALLEST_CELL * this.cells.length);
+    const cell = Math.min(board / this.cells.length, this.largestCell);
+    const track = `repeat(${this.cells.length}, ${cell}px)`;
+    this.element.style.gridTemplate = `${track} / ${track}`;
+    this.element.style.fontSize = `${Math.min(cell * 0.55, (cell - 3) / (0.64 * this.longest), 14).toFixed(1)}px`;
+    this.panel.style.setProperty("--side", `${board}px`);
+  }
+
+  // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 … 1), and its classes.
+  draw(title, size, paint) {
+    if (this.title.textContent !== title) this.#cancel(); // the cell that is edited stands for another number now
+    write(this.title, title);
+    this.#resize(size);
+    let longest = 2;
+    this.cells.forEach((line, row) =>
+      line.forEach((cell, column) => {
+        const { text, exact, shade = 0, classes = "" } = paint(row, column);
+        longest = Math.max(longest, text.length);
+        cell.shown = text;
+        if (cell !== this.editing) write(cell, text);
+        if (cell.title !== exact) cell.title = exact;
+        const name =
+          `${classes} ${shade < 0 ? "negative" : "positive"} shade${Math.round(Math.abs(shade) * 8)}`.trim();
+        if (cell.className !== name) cell.className = name;
+      }),
+    );
+    if (longest === this.longest) return;
+    this.longest = longest;
+    this.fit(this.side);
+  }
+
+  // The same for a square of numbers, shaded by their size.
+  numbers(
+    title,
+    values,
+    classes = () => "",
+    text = (value) => brief(value, decimalsFor(values.length)),
+  ) {
+    const scale = largest(values);
+    this.draw(title, values.length, (i, j) => {
+      const value = values[i][j],
+        finite = Number.isFinite(value);
+      return {
+        text: text(value),
+        exact: String(value),
+        shade: finite ? value / scale : 0,
+        classes: classes(i, j),
+      };
+    });
+  }
+
+  enclose(row, column, span) {
+    const part = (cells) => `${(cells / this.cells.length) * 100}%`;
+    const place = `top: ${part(row)}; left: ${part(column)}; width: ${part(span)}; height: ${part(span)}`;
+    if (this.frame.getAttribute("style") !== place) this.frame.setAttribute("style", place);
+  }
+
+  select(row, column) {
+    if (this.stop === this.cells[row][column]) return;
+    this.stop?.setAttribute("tabindex", -1);
+    this.stop?.removeAttribute("aria-selected");
+    this.stop = this.cells[row][column];
+    this.stop.tabIndex = 0;
+    this.stop.setAttribute("aria-selected", "true");
+  }
+
+  #enter(row, column) {
+    this.select(row, column);
+    this.visit(row, column);
+  }
+
+  #key(row, column, event) {
+    const { key, target, ctrlKey, metaKey, altKey, shiftKey } = event;
+    if (target.tagName === "INPUT" || ctrlKey || metaKey || altKey) return;
+    const [down, right] = ARROWS[key] ?? [];
+    if (key in ARROWS) this.cells[row + down]?.[column + right]?.focus();
+    else if (key === "Home") this.cells[row][0].focus();
+    else if (key === "End") this.cells[row].at(-1).focus();
+    else if (this.edit && key === "Enter" && !shiftKey) this.#open(row, column);
+    else if (this.edit && /^[-+.\d]$/.test(key)) this.#open(row, column, event, key);
+    else return;
+    event.preventDefault();
+  }
+
+  #cancel() {
+    const cell = this.editing;
+    this.editing = undefined;
+    if (cell) write(cell, cell.shown);
+  }
+
+  // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old one.
+  #open(row, column, _event, typed) {
+    const cell = this.cells[row][column],
+      before = this.edit?.value(row, column);
+    if (before === undefined || cell === this.editing) return;
+    const field = node("input", {
+      inputmode: "decimal",
+      "aria-label": `new value, row ${row}, column ${column}`,
+    });
+    field.value = typed ?? before;
+    const close = (keep) => {
+      if (this.editing !== cell) return;
+      this.#cancel();
+      const text = field.value.trim();
+      if (keep && text !== String(before)) this.edit.commit(row, column, text);
+    };
+    field.addEventListener("blur", () => close(true));
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault();
+      close(event.key === "Enter");
+      cell.focus();
+    });
+    this.editing = cell;
+    cell.replaceChildren(field);
+    field.focus();
+    if (typed === undefined) field.select();
+  }
+}

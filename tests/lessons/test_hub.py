@@ -1,0 +1,205 @@
+"""The launch links and the page on hubs: one repository, one link of each kind for each
+notebook, no dead end.
+"""
+
+import asyncio
+import re
+import subprocess
+import sys
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import classroom
+import links
+import nbformat
+import pytest
+from links import LINK, PAGES, Course, repository
+from refresh import NOTEBOOKS, ROOT
+
+NUMBERS = [path.name[:2] for path in NOTEBOOKS]
+README, HUB = (page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def opened(link):
+    """Return the repository, the branch and the file that a launch link opens."""
+    parts = urlsplit(link)
+    query = {
+        name: value
+        for name, (value,) in parse_qs(parts.query, strict_parsing=True).items()
+    }
+    assert parts.scheme == "https" and parts.netloc and " " not in link
+    path = query["urlpath"].removeprefix("lab/tree/")
+    assert (
+        path != query["urlpath"]
+        and f"urlpath=lab%2Ftree%2F{path.replace('/', '%2F')}" in link
+    )
+    if parts.netloc == "mybinder.org":
+        _, version, host, owner, name, branch = parts.path.split("/")
+        assert (version, host, list(query)) == ("v2", "gh", ["urlpath"])
+        return f"{owner}/{name}", unquote(branch), path
+    assert parts.path == "/hub/user-redirect/git-pull"
+    where = query["repo"].removeprefix("https://github.com/")
+    folder = where.rpartition("/")[2]  # nbgitpuller clones into it
+    assert path.startswith(f"{folder}/")
+    return where, query["branch"], path.removeprefix(f"{folder}/")
+
+
+def test_each_notebook_has_one_link_of_each_kind():
+    kinds = [(kind, number) for kind, number, _ in LINK.findall(HUB)]
+    assert kinds == [(kind, number) for kind in ("binder", "hub") for number in NUMBERS]
+    assert [(kind, number) for kind, number, _ in LINK.findall(README)] == [
+        ("binder", "01")
+    ]
+    for kind, number in kinds:
+        assert HUB.count(f"][{kind}-{number}]") == 1
+    for path in NOTEBOOKS:
+        row = next(
+            line for line in HUB.splitlines() if f"](../notebooks/{path.name})" in line
+        )
+        assert f"][binder-{path.name[:2]}]" in row and f"][hub-{path.name[:2]}]" in row
+    assert "][binder-01]" in README and "](binder/README.md)" in README
+
+
+def test_all_links_agree_on_the_repository_and_open_a_notebook():
+    found = [
+        (number, *opened(link))
+        for page in (README, HUB)
+        for _, number, link in LINK.findall(page)
+    ]
+    assert len({(where, branch) for _, where, branch, _ in found}) == 1
+    for number, _, _, path in found:
+        assert (ROOT / path) in NOTEBOOKS and f"/{number}_" in path
+    commands = re.findall(r"(?:git clone|--ref COMMIT) https://github\.com/(\S+)", HUB)
+    assert len(commands) == 2 and set(commands) == {found[0][1]}
+
+
+def test_the_links_are_those_that_the_tool_writes_and_no_others():
+    for page in (README, HUB):
+        for address in re.findall(r"https://\S*(?:mybinder\.org/v2|git-pull)\S*", page):
+            assert f"]: {address}\n" in page
+    where, branch, _ = opened(LINK.search(HUB)[3])
+    hub = re.search(r"^\[hub-01\]: (\S+)/hub/user-redirect/", HUB, re.MULTILINE)[1]
+    assert [Course(where, branch, hub).written(page) for page in (README, HUB)] == [
+        README,
+        HUB,
+    ]
+
+
+@pytest.mark.parametrize("page", [README, HUB])
+def test_a_new_address_reaches_every_link_and_command(page):
+    course = Course("me/a.course", "spring/26", "https://hub.my.school")
+    moved = course.written(page)
+    assert "OWNER" not in moved and "REPOSITORY" not in moved
+    for kind, _, link in LINK.findall(moved):
+        where, branch, path = opened(link)
+        assert (where, branch) == ("me/a.course", "spring/26")
+        assert (ROOT / path) in NOTEBOOKS
+        assert kind == "binder" or link.startswith("https://hub.my.school/hub/")
+    assert course.written(moved) == moved
+    assert Course("OWNER/REPOSITORY").written(moved) == Course(
+        "OWNER/REPOSITORY"
+    ).written(page)
+
+
+def test_the_tool_takes_an_address_and_refuses_what_is_none(
+    tmp_path, monkeypatch, capsys
+):
+    for given in (
+        "https://github.com/me/course",
+        "https://github.com/me/course.git",
+        "https://github.com/me/course/",
+    ):
+        assert repository(given) == "me/course"
+    for given in (
+        "me/course",
+        "https://gitlab.com/me/course",
+        "https://github.com/me",
+        "https://github.com/m e/c",
+    ):
+        with pytest.raises(ValueError, match="no address of a repository"):
+            repository(given)
+    page = tmp_path / "README.md"
+    page.write_text(HUB, encoding="utf-8")
+    monkeypatch.setattr(links, "PAGES", [page])
+    monkeypatch.setattr(links, "ROOT", tmp_path)
+    with pytest.raises(SystemExit):
+        links.main("nowhere")
+    with pytest.raises(SystemExit):
+        links.main("https://github.com/me/course", "--hub", "hub.my.school")
+    with pytest.raises(SystemExit):
+        links.main("https://github.com/me/course", "--branch", "")
+    said = capsys.readouterr().err
+    for fault in (
+        "no address of a repository",
+        "no address of a hub",
+        "no name of a branch",
+    ):
+        assert fault in said
+    assert page.read_text(encoding="utf-8") == HUB
+    links.main("https://github.com/me/course", "--hub", "https://hub.my.school/")
+    assert (
+        "https://hub.my.school/hub/user-redirect/git-pull?repo=https%3A%2F%2Fgithub.com%2Fme%2Fcourse&"
+        in (page.read_text(encoding="utf-8"))
+    )
+
+
+def test_the_page_names_only_files_and_settings_that_there_are():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", HUB):
+        assert (ROOT / "binder" / target).exists(), target
+    for name in ("requirements.txt", "postBuild", "start"):
+        assert f"binder/{name}" in HUB or f"`{name}`" in HUB
+    options = set(
+        re.findall(
+            r"(--[a-z-]+)",
+            re.search(r"jupyter-repo2docker (--.+?)\n```", HUB, re.DOTALL)[1],
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "repo2docker", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--target-repo-dir" in options and all(
+        option in done.stdout for option in options
+    )
+
+
+def lesson(tmp_path, count, source):
+    path = tmp_path / "01_lesson.ipynb"
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path
+    )
+    return classroom.Lesson(path, count)
+
+
+@pytest.mark.parametrize(
+    ("source", "done", "said"),
+    [
+        (
+            "import os; assert os.environ['OMP_NUM_THREADS'] == '1' and not os.listdir()",
+            2,
+            "",
+        ),
+        ("1 / 0", 0, "ZeroDivisionError: division by zero"),
+        ("import time; time.sleep(60)", 0, "not done after"),
+    ],
+)
+def test_a_class_says_who_came_to_the_end_and_who_did_not(
+    tmp_path, monkeypatch, source, done, said
+):
+    monkeypatch.setattr(classroom, "LIMIT", 20.0 if "sleep" not in source else 4.0)
+    held = lesson(tmp_path, 2, source)
+    asyncio.run(held.hold())
+    assert (
+        held.row().startswith(f"| 01 | 2 | {done} | ")
+        and held.row().count("|") == classroom.HEADER.count("|") // 2
+    )
+    faults = held.faults()
+    assert len(faults) == 2 - done and all(said in fault for fault in faults)
+
+
+def test_a_class_ends_before_the_memory_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(classroom, "SPARE", 1e18)
+    held = lesson(tmp_path, 1, "import time; time.sleep(60)")
+    asyncio.run(held.hold())
+    assert "of the machine's memory was left" in held.faults()[0] and held.seconds < 30

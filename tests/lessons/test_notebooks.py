@@ -1,0 +1,213 @@
+"""Every notebook is in its committed form, fresh, and fit for a class."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+import torch
+from refresh import METADATA, NAVIGATION, NOTEBOOKS, ROOT, in_form, navigation
+
+from helpers import sizes
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# The numbers of the cells whose output depends on the digits, the machine and the
+# moment; they assert what must hold.
+IGNORED = {
+    "05_training_on_mnist": "4 6 8 11 12 14 16 19 22 31 33 47 54 56 60 63 65 68 70 72 75 77 78 81 83 88 90 92 98 100",
+    "06_inside_the_convnet": "4 6 16 17 19 21 24 26 28 31 32 35 37 38 40 42 45 "
+    "47 49 52 54 56 58 61 62 64 66 67 70 72 74",
+}
+TAGS = {NAVIGATION, "nbval-ignore-output", "raises-exception"}
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def prose(path):
+    return "\n".join(
+        cell.source for cell in read(path).cells if cell.cell_type == "markdown"
+    )
+
+
+@each
+def test_it_is_in_its_committed_form(path):
+    assert path.read_text(encoding="utf-8") == in_form(read(path), path)
+    assert path.stat().st_size <= 300_000
+    notebook = read(path)
+    assert dict(notebook.metadata) == METADATA
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert [cell.execution_count for cell in code_cells(path)] == list(
+        range(1, len(code_cells(path)) + 1)
+    )
+
+
+@each
+def test_tags_are_few_and_every_ignored_output_is_named_here(path):
+    ignored = set()
+    for cell in read(path).cells:
+        tags = set(cell.metadata.get("tags", []))
+        assert tags <= TAGS, f"{cell.id} has the tags {tags - TAGS}"
+        if "nbval-ignore-output" in tags:
+            ignored.add(cell.id)
+            assert "assert" in cell.source or "checks." in cell.source
+        assert not re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)", cell.source)
+    assert ignored == {
+        f"cell-{int(number):03}" for number in IGNORED.get(path.stem, "").split()
+    }
+
+
+@each
+def test_no_output_is_an_error_or_holds_an_address_or_a_place_on_this_machine(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.output_type != "error" and output.get("name") != "stderr", (
+                cell.source
+            )
+            words = output.get("text", "") + output.get("data", {}).get(
+                "text/plain", ""
+            )
+            assert not re.search(r" at 0x|/home/|/tmp/|/usr/|site-packages", words), (
+                words
+            )
+
+
+@each
+def test_every_picture_has_words(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert len(output.metadata["image/png"]["alt"]) > 30
+    assert not re.search(r"!\[\]|<img(?![^>]*alt=)", prose(path))
+
+
+@each
+def test_the_first_and_last_lines_lead_on(path):
+    cells = read(path).cells
+    assert cells[0].source == cells[-1].source == navigation(path)
+
+
+@each
+def test_every_link_leads_somewhere(path):
+    for target in re.findall(r"\]\(([^)]+)\)", prose(path)):
+        if not target.startswith("http"):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+@each
+def test_it_has_the_anatomy_of_a_lesson(path):
+    text = prose(path)
+    assert re.search(rf"^# {path.stem[:2]} ", text, re.MULTILINE)
+    for part in (
+        "**The question:**",
+        "**Time:**",
+        "**You need:**",
+        "you can",
+        "## Summary",
+        "## Glossary",
+        "**Next:**",
+    ):
+        assert part in text
+    assert len(re.findall(r"\*\*[Pp]redict", text)) >= 6
+    headings = [int(number) for number in re.findall(r"^## (\d+)", text, re.MULTILINE)]
+    assert headings == list(range(1, len(headings) + 1))
+    assert all("\n## " not in cell.source for cell in read(path).cells), (
+        "a section begins a cell, and thus a slide"
+    )
+    for cell in code_cells(path):
+        imports = (
+            cell.source.startswith(("import", "from")) and "def " not in cell.source
+        )
+        assert len(cell.source.splitlines()) <= (20 if imports else 15), cell.source
+        assert max(map(len, cell.source.splitlines())) <= 80, (
+            "a longer line is cut in a narrow window"
+        )
+        assert "sys.path" not in cell.source
+    words, lines = (
+        len(text.split()),
+        sum(len(cell.source.splitlines()) for cell in code_cells(path)),
+    )
+    assert 5 <= words / lines <= 20
+
+
+def glossary(path):
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]*[\u4e00-\u9fff][^|]*) \| ([^|]+) \|$",
+        prose(path),
+        re.MULTILINE,
+    )
+    return {
+        english.strip(): (chinese.strip(), meaning.strip())
+        for english, chinese, meaning in rows[1:]
+    }
+
+
+def test_a_term_means_the_same_in_every_glossary():
+    meanings = {}
+    for path in NOTEBOOKS:
+        terms = glossary(path)
+        assert len(terms) >= 8
+        for term, meaning in terms.items():
+            assert meanings.setdefault(term, meaning) == meaning, term
+
+
+@each
+def test_every_glossary_term_is_used_in_the_lesson(path):
+    lesson = prose(path).partition("## Glossary")[0].lower()
+    for term in glossary(path):
+        assert any(name.strip() in lesson for name in term.lower().split(",")), term
+
+
+def test_the_lessons_output_size_is_the_helpers():
+    path = ROOT / "notebooks" / "01_convolution_arithmetic.ipynb"
+    space = {}
+    exec(
+        next(
+            cell.source
+            for cell in code_cells(path)
+            if cell.source.startswith("def output_size")
+        ),
+        space,
+    )
+    for n in range(1, 20):
+        for k, s, p, d in torch.cartesian_prod(*(torch.arange(1, 4),) * 4).tolist():
+            if d * (k - 1) + 1 <= n + 2 * p:
+                assert space["output_size"](n, k, s, p, d) == sizes.output_size(
+                    n, k, s, p, d
+                )
+
+
+def class_in(source, name):
+    """Return the parsed statements of a class, without docstrings and annotations."""
+    tree = next(
+        node
+        for node in ast.walk(ast.parse(source))
+        if getattr(node, "name", "") == name
+    )
+    for part in ast.walk(tree):
+        if isinstance(part, ast.ClassDef | ast.FunctionDef):
+            docstring = isinstance(part.body[0], ast.Expr) and isinstance(
+                part.body[0].value, ast.Constant
+            )
+            part.body, part.returns = part.body[docstring:], None
+        elif isinstance(part, ast.arg):
+            part.annotation = None
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("03_building_a_convnet", "Net"), ("05_training_on_mnist", "ConvNet")],
+)
+def test_a_network_is_the_same_in_its_lesson_and_in_the_helpers(stem, name):
+    source = (ROOT / "helpers" / "networks.py").read_text(encoding="utf-8")
+    lesson = ROOT / "notebooks" / f"{stem}.ipynb"
+    cell = next(
+        cell.source for cell in code_cells(lesson) if f"class {name}(" in cell.source
+    )
+    assert class_in(cell, name) == class_in(source, name)

@@ -1,0 +1,109 @@
+"""The teacher's guide fits the notebooks: their sections and minutes, what cells print
+and checkers say, and links.
+"""
+
+import re
+
+import nbformat
+import pytest
+from refresh import NOTEBOOKS, ROOT
+
+GUIDE = ROOT / "notebooks" / "teaching.md"
+TEXT = GUIDE.read_text(encoding="utf-8")
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def prose(path):
+    return "\n".join(
+        cell.source
+        for cell in nbformat.read(path, 4).cells
+        if cell.cell_type == "markdown"
+    )
+
+
+def rows(path, columns):
+    """Return the rows of the table with these columns in the guide's section on a
+    notebook.
+    """
+    title = re.escape(re.search(r"^# (.+)$", prose(path), re.M)[1])
+    part = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)[1]
+    table = re.search(
+        rf"^\| {re.escape(columns)} \|\n\|[-|]+\n((?:\|.*\n)+)", part, re.M
+    )[1]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+    ]
+
+
+def printed(path, section):
+    now, found = "0", ""
+    for cell in nbformat.read(path, 4).cells:
+        now = (re.findall(r"^## (\d+) ", cell.source, re.M) or [now])[-1]
+        for output in cell.get("outputs", []) if now == section else []:
+            found += output.get("text") or output.get("data", {}).get("text/plain", "")
+    return found
+
+
+@each
+def test_sections_and_minutes_are_the_notebooks(path):
+    *table, total = rows(path, "Section | Title | Minutes | 45 | 90")
+    assert [" ".join(row[:2]) for row in table] == re.findall(
+        r"^## (\d+ .+)$", prose(path), re.M
+    )
+    stated, taught = re.search(
+        r"\*\*Time:\*\* (\d+) minutes, or (\d+) without", prose(path)
+    ).groups()
+    alone, short, long = (
+        [int(row[column] or 0) for row in table] for column in (2, 3, 4)
+    )
+    assert (
+        [*map(str, map(sum, (alone, short, long)))] == [stated, "45", "90"] == total[2:]
+    )
+    assert sum(
+        minutes
+        for row, minutes in zip(table, alone, strict=True)
+        if row[1] != "Exercises"
+    ) == int(taught)
+    assert 45 in (sum(long[:n]) for n in range(len(long))), (
+        "the long path does not fall into two lessons"
+    )
+
+
+@each
+def test_answers_are_printed_and_checkers_say_what_is_quoted(path):
+    for _, answer, _, section in rows(
+        path, "Ask | Answer | Wrong answers, and what each reveals | Section"
+    ):
+        shown, value = printed(path, section), answer.strip("`")
+        assert (
+            answer == value
+            or f"is {value}." in shown
+            or (len(value) > 1 and value in shown)
+        ), answer
+    exercises = rows(
+        path, "Exercise | Trains | Typical wrong answer | What the checker says"
+    )
+    assert [row[0] for row in exercises] == re.findall(
+        r"^### Exercise (\d+)", prose(path), re.M
+    )
+    lesson = ROOT / "notebooks" / "exercises" / f"lesson_{path.name[:2]}.py"
+    code = "".join(
+        one.read_text(encoding="utf-8")
+        for one in (lesson, ROOT / "helpers" / "checking.py")
+    )
+    assert not [
+        said
+        for row in exercises
+        for said in re.findall("“(.+?)”", row[3])
+        if said not in code
+    ]
+
+
+def test_every_link_resolves():
+    slugs = {
+        re.sub(r"[^\w -]", "", name).replace(" ", "-").lower()
+        for name in re.findall(r"^#+ (.+)$", TEXT, re.M)
+    }
+    for file, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", TEXT):
+        assert (GUIDE.parent / file).exists() and anchor in slugs | {""}, file + anchor

@@ -1,0 +1,265 @@
+"""The tracer's widget works out in the page, without a kernel, what the tracer finds
+with torch's meta device.
+"""
+
+import json
+import random
+
+import pytest
+from page import open_bench
+
+from helpers.widgets.shape_tracer import KINDS, NETWORKS, ShapeTracer, layer
+
+pytestmark = pytest.mark.browser
+
+# All that the page shows: the texts of each row, what is wrong, the end, the line of
+# code, and the layers' numbers.
+SHOWN = """() => ({
+  rows: [...document.querySelectorAll(".trace tbody tr")].map((row) =>
+    [...row.querySelectorAll("span")].map((part) => part.textContent)),
+  wrong: [...document.querySelectorAll(".trace tbody tr")].findIndex((row) => row.classList.contains("wrong")),
+  fields: [...document.querySelectorAll(".trace tbody tr")].map((row) =>
+    Object.fromEntries([...row.querySelectorAll("input")].map((input) => [input.name, input.value]))),
+  trouble: document.querySelector(".bench-status").textContent,
+  ending: document.querySelector(".bench > p:not([role])").textContent,
+  code: document.querySelector(".bench code").textContent,
+})"""
+WALK = f"""async (walk) => {{
+  const shown = [], look = {SHOWN};
+  for (const state of walk) {{
+    for (const [name, value] of Object.entries(state)) model.set(name, value);
+    await Promise.resolve();
+    shown.push(look());
+  }}
+  return JSON.stringify(shown);
+}}"""
+# Sizes beyond what a number of the page holds exactly, and halves that are rounded:
+# 4.25 GB and 7.75 GB.
+WIDTHS = [(10**14, after) for after in (17, 10**4, 23058, 23059)]
+WIDTHS += [(424, 2_500_000), (774, 2_500_000)]
+LARGE = [
+    [layer("Flatten"), layer("Linear", in_features=before, out_features=after)]
+    for before, after in WIDTHS
+]
+WIDE = layer("Conv2d", out_channels=10**7, kernel_size=1, padding=32)
+LARGE += [
+    [
+        layer("Linear", in_features=32, out_features=10**7),
+        WIDE,
+        layer("Flatten"),
+        layer("Linear", out_features=18),
+    ],
+    [WIDE, layer("Flatten"), WIDE | {"kernel_size": 64}],
+]
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    page = open_bench(browser, ShapeTracer()._view)
+    yield page
+    page.close()
+
+
+def random_case(rng):
+    """Return a picture and layers, of which about half fit, with the numbers that are
+    likely to go wrong.
+    """
+    side = rng.choice([1, 2, 3, 8, rng.randint(1, 64), rng.randint(20, 40)])
+    layers = [
+        random_layer(
+            rng, rng.choice(["Conv2d", "ReLU", "MaxPool2d", "AvgPool2d", "Dropout"])
+        )
+        for _ in range(rng.randint(0, 5))
+    ]
+    layers += [layer("Flatten")] * (rng.random() < 0.8)
+    layers += [
+        random_layer(rng, rng.choice(["Linear", "Linear", "ReLU", *KINDS]))
+        for _ in range(rng.randint(0, 4))
+    ]
+    return {
+        "channels": rng.choice([1, 1, 3, 64]),
+        "side": side,
+        "derive": rng.random() < 0.5,
+        "layers": layers,
+    }
+
+
+def random_layer(rng, kind):
+    kernel, wide = rng.choice([1, 2, 2, 3, 3, 5, 5, 8, 64]), rng.random() < 0.03
+    settings = {
+        "kernel_size": kernel,
+        "stride": rng.choice([1, 1, 1, 2, 2, 3, 64]),
+        "padding": rng.choice([0, 0, 0, kernel // 2, kernel // 2, 2, 32]),
+        "out_channels": rng.randint(10**5, 10**7) if wide else rng.randint(1, 16),
+        "in_features": rng.randint(1, 10**14) if wide else rng.randint(1, 30),
+        "out_features": rng.randint(10**5, 10**7) if wide else rng.randint(1, 30),
+    }
+    return layer(kind, **{name: settings[name] for name in KINDS[kind]})
+
+
+def put(bench, case):
+    bench.channels, bench.side = case["channels"], case["side"]
+    bench._view.derive, bench._view.layers = case["derive"], case["layers"]
+
+
+def fitting(case):
+    """Return the case with the in_features that follow as numbers that were typed, or
+    nothing where it does not fit.
+    """
+    bench = ShapeTracer()
+    put(bench, case | {"derive": True})
+    return (
+        []
+        if bench.trace.trouble
+        else [case | {"derive": False, "layers": bench.layers}]
+    )
+
+
+def cases(count):
+    """Return random stacks; those that fit with a picture of nearly the same size;
+    large ones; and the ready-made.
+    """
+    rng = random.Random(0)
+    some = [random_case(rng) for _ in range(count)]
+    fits = [fit for case in some for fit in fitting(case)]
+    near = [
+        case | {"side": min(64, max(1, case["side"] + rng.randint(-6, 6)))}
+        for case in fits
+    ]
+    plain = {"channels": 1, "side": 32, "derive": False}
+    large = [
+        plain | {"layers": layers, "derive": derive}
+        for layers in LARGE
+        for derive in (True, False)
+    ]
+    ready = [
+        plain | {"layers": layers, "side": side}
+        for layers in NETWORKS.values()
+        for side in range(1, 65, 3)
+    ]
+    return [*some, *near, *large, *ready]
+
+
+def test_the_page_shows_what_the_tracer_finds_for_random_stacks(page):
+    bench, walk, seen = ShapeTracer(), cases(400), []
+    shown = json.loads(page.evaluate(WALK, walk))
+    for case, shows in zip(walk, shown, strict=True):
+        put(bench, case)
+        found = bench.trace
+        check(bench, found, shows)
+        seen.append(found.trouble)
+    offers = [trouble for trouble in seen if trouble.endswith("those fit.")]
+    assert (
+        len(walk) > 500 and min(seen.count(""), len(offers)) > 50 and len({*seen}) > 200
+    )
+
+
+def check(bench, found, shows):
+    layers = bench.layers
+    rows = [row.found for row in found.rows]
+    rest = [
+        ["✗" * (place == 0 and bool(found.trouble)), "", "", ""]
+        for place in range(len(layers) - len(rows))
+    ]
+    assert shows["rows"] == rows + rest, layers
+    assert shows["trouble"] == (f"✗ {found.trouble}" if found.trouble else ""), layers
+    assert shows["wrong"] == (len(rows) if found.trouble else -1)
+    assert shows["ending"] == " ".join(found.ending), layers
+    assert shows["code"] == bench.code
+    assert shows["fields"] == [
+        {name: str(one[name]) for name in KINDS[one["kind"]]} for one in layers
+    ]
+
+
+@pytest.fixture
+def fresh(browser):
+    page = open_bench(browser, ShapeTracer(side=28)._view)
+    yield page
+    page.close()
+
+
+def state(page, name):
+    return page.evaluate("(name) => model.get(name)", name)
+
+
+def shown(page):
+    return page.evaluate(SHOWN)
+
+
+def test_layers_are_edited_by_keyboard_without_a_kernel(fresh):
+    field = fresh.get_by_label("in_features of layer 8")
+    assert shown(fresh)["trouble"].startswith(
+        "✗ layer 8 (Linear) takes in_features=576, and 400 numbers arrive"
+    )
+    field.press("Control+a")
+    field.press_sequentially("400")
+    field.press("Enter")
+    assert (
+        state(fresh, "network_index") == len(NETWORKS)
+        and state(fresh, "layers")[7]["in_features"] == 400
+    )
+    assert not shown(fresh)["trouble"] and shown(fresh)["rows"][-1][0] == "10"
+    fresh.get_by_label("Remove layer 2").press("Enter")
+    fresh.get_by_label("Move layer 2 up").press("Enter")
+    fresh.get_by_label("kind of layer 1", exact=True).select_option("AvgPool2d")
+    fresh.get_by_role("button", name="Add a layer").press("Enter")
+    kinds = "AvgPool2d Conv2d Conv2d ReLU MaxPool2d Flatten Linear ReLU Linear ReLU Linear ReLU"
+    assert " ".join(one["kind"] for one in state(fresh, "layers")) == kinds
+    assert fresh.evaluate("model.saved") >= 5, (
+        "the kernel hears of it where there is one"
+    )
+    assert [row[0] for row in shown(fresh)["rows"]][:5] == [
+        "1×14×14",
+        "6×12×12",
+        "16×10×10",
+        "16×10×10",
+        "16×5×5",
+    ]
+
+
+def test_ready_made_stacks_and_derive_need_no_kernel(fresh):
+    fresh.evaluate("model.set('derive', true)")
+    assert (
+        not shown(fresh)["trouble"]
+        and shown(fresh)["fields"][7]["in_features"] == "400"
+    )
+    assert (
+        fresh.get_by_label("in_features of layer 8").is_disabled()
+        and state(fresh, "network_index") == 0
+    )
+    fresh.evaluate("model.set('derive', false)")
+    assert state(fresh, "layers")[7]["in_features"] == 400 and state(
+        fresh, "network_index"
+    ) == len(NETWORKS)
+    for place, layers in enumerate(NETWORKS.values()):
+        fresh.evaluate("(place) => model.set('network_index', place)", place)
+        assert (
+            state(fresh, "layers") == layers and state(fresh, "network_index") == place
+        )
+    fresh.evaluate("model.set('derive', true)")
+    fresh.evaluate("model.set('derive', false)")
+    assert state(fresh, "network_index") == len(NETWORKS) - 1, (
+        "nothing followed that did not stand there"
+    )
+
+
+def test_a_number_that_is_refused_stays_as_it_was(fresh):
+    fresh.get_by_label("stride of layer 1").fill("65")
+    fresh.get_by_label("stride of layer 1").press("Enter")
+    assert (
+        fresh.inner_text(".bench-note")
+        == 'stride takes a whole number from 1 to 64, not "65"; it stays 1.'
+    )
+    assert (
+        state(fresh, "layers") == NETWORKS["Net, 32×32"]
+        and state(fresh, "network_index") == 0
+    )
+
+
+def test_every_field_has_a_name_and_a_closed_view_listens_no_more(fresh):
+    names = fresh.locator(".bench :is(input, select, button)").evaluate_all(
+        "parts => parts.map(part => part.getAttribute('aria-label') ?? part.textContent)"
+    )
+    assert len(names) > 60 and all(names) and len({*names}) == len(names)
+    fresh.evaluate("clean()")
+    assert fresh.evaluate("Object.values(model.heard).flat().length") == 0

@@ -1,0 +1,82 @@
+"""A bench in a page of its own, with a model in place of the widget's, and what its boards show."""
+
+import json
+import math
+
+import torch
+
+from helpers.widgets.base import STYLE
+
+# The same few calls of a widget's model that the page uses, and nothing else.
+MODEL = """
+class Model {
+  constructor(state) { this.state = state; this.heard = {}; this.saved = 0; }
+  get(name) { return this.state[name]; }
+  set(name, value) {
+    if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
+    this.state[name] = value;
+    (this.heard[`change:${name}`] ?? []).forEach((listener) => listener());
+  }
+  on(name, listener) { (this.heard[name] ??= []).push(listener); }
+  off(name, listener) { this.heard[name] = (this.heard[name] ?? []).filter((other) => other !== listener); }
+  save_changes() { this.saved++; }
+}
+"""
+# Reads every board of the page by its name: of each cell the text, the exact value, and
+# whether it is negative.
+BOARDS = """() => Object.fromEntries([...document.querySelectorAll("[role=grid]")].map((board) =>
+  [board.getAttribute("aria-label").split(" with ")[0], [...board.querySelectorAll("[role=row]")].map((row) =>
+    [...row.children].map((cell) => [cell.textContent, cell.title, cell.classList.contains("negative")]))]))"""
+
+
+def open_bench(browser, view):
+    """Give a page with a bench's own script and style, and a model in place of the
+    widget's.
+    """
+    page = browser.new_page()
+    state = {key: value for key, value in view.get_state().items() if key[0] != "_"}
+    page.route(
+        "http://bench/",
+        lambda route: route.fulfill(
+            body="<!doctype html><body></body>", content_type="text/html"
+        ),
+    )
+    page.route(
+        "http://bench/bench.js",
+        lambda route: route.fulfill(body=view._esm, content_type="text/javascript"),
+    )
+    page.goto("http://bench/")
+    page.add_style_tag(path=STYLE)
+    page.add_script_tag(
+        type="module",
+        content=f"{MODEL} window.model = new Model({json.dumps(state)});"
+        "const { default: widget } = await import('http://bench/bench.js');"
+        "window.clean = widget.render({ model, el: document.body.appendChild(document.createElement('div')) });"
+        "window.ready = true;",
+    )
+    page.wait_for_function("window.ready")
+    return page
+
+
+def exact_values(table):
+    return torch.tensor(
+        [[float(exact) for _, exact, _ in row] for row in table], dtype=torch.float64
+    )
+
+
+def numbers(table):
+    """Check that each cell's text is its exact value rounded, and return the exact
+    values.
+    """
+    for text, title, negative in (cell for row in table for cell in row):
+        exact = float(title)
+        if not math.isfinite(exact):
+            assert text == ("" if math.isnan(exact) else "−∞")
+            continue
+        decimals = len(text.partition(".")[2])
+        assert negative == (exact < 0)
+        assert (text == "0") == (exact == 0)
+        assert (
+            abs(float(text.replace("≈", "")) - exact) <= 0.5 * 10**-decimals + 1e-9
+        ), (text, exact)
+    return exact_values(table)

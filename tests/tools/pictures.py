@@ -1,0 +1,60 @@
+"""Take the README's pictures anew from a real JupyterLab: `python tests/tools/pictures.py
+[name …]`.
+"""
+
+import sys
+
+import lab
+from PIL import Image
+
+FOLDER = lab.ROOT / "notebooks" / "images"
+SOURCES = {
+    "bench": """\
+from helpers.widgets.sliding_window import ConvolutionBench
+bench = ConvolutionBench(input_size=8, kernel_size=3, stride=2, padding=1)
+bench.step = 6
+bench""",
+    "pooling": """\
+from helpers.widgets.sliding_window import PoolingBench
+bench = PoolingBench("random", input_size=7, kernel_size=3, stride=2)
+bench.step = 4
+bench""",
+    "stepper": """\
+import torch
+import torch.nn.functional as F
+from helpers.networks import Net
+from helpers.widgets.stepper import BackwardStepper
+torch.manual_seed(0)
+net = Net()
+stepper = BackwardStepper(F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10)), net)
+stepper.step = 18
+stepper""",
+    "training": """\
+from helpers import digits as data
+from helpers.widgets.training_bench import TrainingBench
+bench = TrainingBench(data.load_digits(), images=3000)
+for bench.lr in (0.0003, 0.01, 0.3):
+    bench.train()
+bench""",
+    "sketchpad": "from helpers import networks\nfrom helpers.digits import embedded, load_digits\nfrom helpers.widgets.sketchpad import Sketchpad\n"
+    "Sketchpad(networks.trained(), data.load_digits())",
+    "film": "from helpers import networks\nfrom helpers.widgets.gallery import KernelFilm\n"
+    "film = KernelFilm(networks.snapshots())\nfilm.moment = 6\nfilm",
+    "tracer": "from helpers.widgets.shape_tracer import ShapeTracer\nShapeTracer(side=28)",
+}
+
+with lab.jupyterlab() as address, lab.chromium() as browser:
+    for name in sys.argv[1:] or SOURCES:
+        page = lab.open_source(
+            browser,
+            address,
+            SOURCES[name],
+            (1400 if name in ("stepper", "sketchpad") else 1180, 1200),
+        )
+        lab.run_all(page)
+        target = FOLDER / f"{name}.png"
+        page.locator(".jp-OutputArea-output").first.screenshot(path=target)
+        lab.close(page)
+        # 256 colours are enough, and keep the clone small.
+        Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
+        print(f"{target.relative_to(lab.ROOT)}: {target.stat().st_size // 1000} kB")

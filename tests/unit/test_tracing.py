@@ -1,0 +1,551 @@
+"""The tracer's shapes and counts are torch's, its sentences name what does not fit, and
+it allocates nothing.
+"""
+
+import random
+import re
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers.tracing import trace
+from helpers.widgets.shape_tracer import KINDS, NETWORKS, ShapeTracer, layer
+
+
+def random_stack(rng):
+    """Return layers and an input shape that torch takes, among them some for 1-D
+    signals.
+    """
+    channels, height, width = rng.randint(1, 4), rng.randint(4, 24), rng.randint(4, 24)
+    shape, layers, at = (
+        (channels, height, width),
+        [],
+        torch.zeros(1, channels, height, width),
+    )
+    for _ in range(rng.randint(1, 6)):
+        part = random_layer(rng, at)
+        try:
+            at = part(at)
+        except RuntimeError:
+            continue
+        layers.append(part)
+    layers.append(nn.Flatten())
+    row = at[0].numel()
+    for _ in range(rng.randint(0, 2)):
+        layers.append(nn.Linear(row, rng.randint(1, 30), bias=rng.random() < 0.7))
+        row = layers[-1].out_features
+    return layers, shape
+
+
+def random_layer(rng, at):
+    k, s, p = rng.randint(1, 5), rng.randint(1, 3), rng.randint(0, 2)
+    kind = rng.choice(
+        ["conv", "conv", "same", "max", "average", "relu", "dropout", "norm"]
+    )
+    return {
+        "conv": lambda: nn.Conv2d(
+            at.shape[1],
+            rng.randint(1, 8),
+            (k, rng.randint(1, 5)),
+            s,
+            (p, rng.randint(0, 2)),
+            dilation=rng.randint(1, 2),
+            bias=rng.random() < 0.7,
+        ),
+        "same": lambda: nn.Conv2d(
+            at.shape[1], rng.randint(1, 8), k | 1, padding="same"
+        ),
+        "max": lambda: nn.MaxPool2d(k, s, p, ceil_mode=rng.random() < 0.5),
+        "average": lambda: nn.AvgPool2d(k, s, p, ceil_mode=rng.random() < 0.5),
+        "relu": nn.ReLU,
+        "dropout": nn.Dropout,
+        "norm": lambda: nn.BatchNorm2d(at.shape[1]),
+    }[kind]()
+
+
+def stacks(count):
+    rng = random.Random(0)
+    return [random_stack(rng) for _ in range(count)]
+
+
+def test_shapes_and_counts_are_torchs_for_random_stacks():
+    for layers, shape in stacks(200):
+        model = nn.Sequential(*layers).eval()
+        traced = trace(model, shape)
+        assert not traced.trouble and traced.parameters == sum(
+            p.numel() for p in model.parameters()
+        )
+        assert len(traced.rows) == len(layers)
+        at = torch.zeros(1, *shape)
+        for part, row in zip(layers, traced.rows, strict=True):
+            at = part(at)
+            assert row.shape == tuple(at.shape[1:]), (layers, row)
+            assert row.parameters == sum(p.numel() for p in part.parameters())
+            check_rules(row)
+
+
+def check_rules(row):
+    """Check that what is said about a size or a count comes to that size or count."""
+    if row.count_rule:
+        assert eval(row.count_rule.replace("·", "*")) == row.parameters, row
+    for rule in filter(
+        lambda rule: "= " in rule and "padding=" not in rule, row.size_rule.split(", ")
+    ):
+        left, right = rule.rsplit(" = ", 1)
+        for signs, function in (("⌊⌋", "math.floor"), ("⌈⌉", "math.ceil")):
+            left = left.replace(signs[0], f"{function}(").replace(signs[1], ")")
+        left = left.replace("·", "*").replace("−", "-")
+        assert eval(left, {"math": __import__("math")}) == int(right), row
+
+
+def broken(rng, part, at):
+    """Return a layer that does not take what arrives in place of one that does, and the
+    two numbers that differ.
+    """
+    wrong, numbers = rng.randint(1, 3), at[0].numel()
+    if isinstance(part, nn.Linear):
+        return nn.Linear(part.in_features + wrong, 3), (
+            part.in_features + wrong,
+            part.in_features,
+        )
+    if isinstance(part, nn.Flatten):
+        return nn.Linear(at.shape[-1] + wrong, 2), (at.shape[-1] + wrong, numbers)
+    channels, side = at.shape[1], max(at.shape[-2:])
+    choices = [
+        (nn.Conv2d(channels + wrong, 3, 1), (channels + wrong, channels)),
+        (nn.BatchNorm2d(channels + wrong), (channels + wrong, channels)),
+        (nn.MaxPool2d(2 * wrong, padding=2 * wrong), (2 * wrong, wrong)),
+        (nn.AvgPool2d(2, padding=1 + wrong), (1 + wrong, 2)),
+        (nn.MaxPool2d(side + wrong), (side + wrong,)),
+        (
+            nn.Conv2d(channels, 3, side + 2 * wrong + 1, padding=wrong),
+            (side + 2 * wrong + 1, at.shape[-2] + 2 * wrong),
+        ),
+    ]
+    return rng.choice(choices)
+
+
+def test_what_does_not_fit_is_named_with_its_two_numbers():
+    rng, kinds = random.Random(1), []
+    for layers, shape in stacks(200):
+        place = rng.randrange(len(layers))
+        at = nn.Sequential(*layers[:place]).eval()(torch.zeros(1, *shape))
+        part, numbers = broken(rng, layers[place], at)
+        model = nn.Sequential(*layers[:place], part).eval()
+        with pytest.raises((RuntimeError, ValueError)):
+            model(torch.zeros(1, *shape))
+        trouble, name = trace(model, shape).trouble, f"{place} ({type(part).__name__})"
+        assert (
+            trouble.startswith(name) and trouble.endswith(".") and "mat1" not in trouble
+        )
+        for number in numbers:
+            assert re.search(rf"\b{number}\b", trouble.removeprefix(name)), (
+                trouble,
+                numbers,
+            )
+        kinds.append(type(part).__name__)
+    assert min(map(kinds.count, set(kinds))) >= 10
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 16, 3)
+        self.fc1, self.fc2 = nn.Linear(16 * 6 * 6, 120), nn.Linear(120, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.view(-1, x.size()[1:].numel())))
+        return self.fc2(F.dropout(x, training=self.training))
+
+
+def test_functions_that_forward_calls_are_rows_too():
+    rows = trace(Net(), (1, 32, 32)).rows
+    assert [row.name for row in rows if row.size_rule] == [
+        "conv1",
+        "max_pool2d",
+        "conv2",
+        "max_pool2d",
+        "view",
+    ]
+    assert rows[6].layer == "x.view(-1, 576)" and rows[6].size_rule == "16·6·6 = 576"
+    assert (
+        rows[2].layer == "F.max_pool2d(x, (2, 2))"
+        and rows[2].size_rule == "⌊(30 + 2·0 − 2) / 2⌋ + 1 = 15"
+    )
+
+
+def test_a_smaller_picture_gets_the_reason_and_the_two_ways_out():
+    trouble = trace(Net, (1, 28, 28)).trouble
+    assert trouble == (
+        "fc1 takes in_features=576, and 400 numbers arrive, as 16×5×5 flattened is 16·5·5 = 400. "
+        "Write in_features=400. Or feed pictures of 30×30 to 33×33: those fit."
+    )
+    for side in range(20, 37):
+        assert bool(trace(Net, (1, side, side)).trouble) == (not 30 <= side <= 33)
+
+
+def test_rows_that_mix_pictures_are_no_fit():
+    class Regrouping(Net):
+        def forward(self, x):
+            return self.fc1(
+                self.conv1(x).view(-1, 576)
+            )  # 6·16·16 = 1536 and 6·16·24 = 2304 = 4·576
+
+    Regrouping()(
+        torch.zeros(1, 1, 18, 26)
+    )  # torch takes it, and makes four rows of one picture
+    assert trace(Regrouping, (1, 18, 26)).trouble == (
+        "view: x.view(-1, 576) does not give one row for each picture: one of 6×16×24 has 6·16·24 = 2304 numbers. "
+        "x.flatten(1) does."
+    )
+
+
+def peak_megabytes():
+    resource = pytest.importorskip("resource")  # Windows has none
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 * (1024 if sys.platform == "darwin" else 1)
+    )
+
+
+def test_a_billion_weights_are_counted_and_not_allocated():
+    trace(Net, (1, 32, 32))
+    before = peak_megabytes()
+    traced = trace(
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(10**5, 10**4)), (1, 250, 400)
+    )
+    assert traced.parameters == 10**9 + 10**4 and traced.shape == (10**4,)
+    assert (
+        traced.remark
+        == "The parameters of 1 (Linear) would take 4.0 GB as float32. Nothing of it was allocated here."
+    )
+    bench = ShapeTracer()
+    bench.layers = [
+        layer("Flatten"),
+        layer("Linear", in_features=1024, out_features=10**7),
+    ]
+    assert "The parameters of layer 2 (Linear) would take 41.0 GB" in bench.trace.remark
+    bench.layers = [
+        layer("Flatten"),
+        layer("Linear", in_features=10**14, out_features=10**7),
+    ]
+    assert (
+        bench.trace.trouble
+        == "layer 2 (Linear) would hold more numbers than torch can count."
+    )
+    assert len(bench.trace.rows) == 1 and bench.network == "my own"
+    bench.derive = True
+    bench.layers = [
+        layer("Conv2d", out_channels=10**7),
+        layer("Flatten"),
+        layer("Linear"),
+    ]
+    bench.layers = bench.layers
+    assert peak_megabytes() - before < 100
+
+
+def test_the_students_module_stays_as_it_is():
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(9, 1)
+    ).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert trace(model, (1, 8, 8)).trouble
+    assert model.training and all(
+        not part._forward_hooks and not part._forward_pre_hooks
+        for part in model.modules()
+    )
+    assert all(
+        torch.equal(before[name], value) for name, value in model.state_dict().items()
+    )
+    assert all(p.device.type == "cpu" and p.grad is None for p in model.parameters())
+
+
+def test_shared_layers_are_counted_once_and_nested_ones_found():
+    shared = nn.Linear(4, 4)
+    traced = trace(nn.Sequential(nn.Sequential(shared, nn.ReLU()), shared), (4,))
+    assert [row.name for row in traced.rows] == [
+        "0.0 (Linear)",
+        "0.1 (ReLU)",
+        "0.0 (Linear)",
+    ]
+    assert traced.parameters == sum(row.parameters for row in traced.rows) == 20
+
+
+@pytest.mark.parametrize(
+    ("forward", "words"),
+    [
+        (lambda self, x: x.numpy(), "numpy stopped at 1×8×8: "),
+        (lambda self, x: torch.cat([x, self.conv1(x)]), "cat stopped at 1×8×8: "),
+        (lambda self, x: self.missing(x), "forward stopped with AttributeError: "),
+        (
+            lambda self, x: self.fc1(x),
+            "fc1 takes a row of in_features=576 numbers, and a volume of 1×8×8 arrives",
+        ),
+        (
+            lambda self, x: self.conv2(x),
+            "conv2 takes in_channels=6, and 1 channel arrives. Write in_channels=1.",
+        ),
+        (
+            lambda self, x: self.conv1(x.flatten(1)),
+            "conv1 takes a volume C×H×W, and a row of 64 numbers arrives. ",
+        ),
+    ],
+)
+def test_any_forward_of_a_student_gets_a_sentence(forward, words):
+    model = type("Own", (Net,), {"forward": forward})
+    assert trace(model, (1, 8, 8)).trouble.startswith(words)
+
+
+def own(forward, **parts):
+    """Return a module of a student's own, with the given parts and forward."""
+    model = type("Own", (nn.Module,), {"forward": forward})()
+    for name, part in parts.items():
+        setattr(model, name, part)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "words"),
+    [
+        (
+            nn.Sequential(nn.Conv2d(1, 4, 3)),
+            (28, 28),
+            "0 (Conv2d) takes a volume C×H×W, and 28×28 arrives. Say the",
+        ),
+        (
+            nn.Sequential(nn.Flatten(0), nn.Linear(64, 2)),
+            (1, 8, 8),
+            "0 (Flatten): Flatten(start_dim=0) does not give",
+        ),
+        (
+            own(lambda self, x: torch.flatten(x)),
+            (1, 8, 8),
+            "flatten: torch.flatten(x) does not give one row for each",
+        ),
+        (
+            own(lambda self, x: x.view(-1)),
+            (1, 8, 8),
+            "view: x.view(-1) does not give one row for each picture",
+        ),
+        (
+            own(lambda self, x: x.view(1, -1)),
+            (1, 8, 8),
+            "view: x.view(1, -1) does not give one row for each picture",
+        ),
+        (
+            own(lambda self, x: x.view(-1, 60)),
+            (1, 8, 8),
+            "view: x.view(-1, 60) does not give one row for each picture",
+        ),
+        (own(lambda self, x: self.r(input=3), r=nn.ReLU()), (1, 8, 8), "r stopped: "),
+        (
+            own(lambda self, x: None),
+            (1, 8, 8),
+            "forward gives nothing back: is a return missing?",
+        ),
+        (
+            nn.Sequential(nn.LSTM(8, 4), nn.Linear(4, 2)),
+            (5, 8),
+            "1 (Linear) stopped at 5×4: linear(): argument",
+        ),
+        (
+            nn.Sequential(nn.Flatten(), nn.BatchNorm2d(4)),
+            (1, 2, 2),
+            "1 (BatchNorm2d) takes a volume C×H×W, and a row",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(9)),
+            (1, 8, 8),
+            "1 (MaxPool2d): A window of 9 (kernel_size 9",
+        ),
+    ],
+)
+def test_usual_mistakes_are_named_for_what_they_are(model, shape, words):
+    assert trace(model, shape).trouble.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "result"),
+    [
+        (own(lambda self, x: F.relu(x + self.c(x)), c=nn.Conv2d(3, 3, 3, padding=1)), (3, 8, 8), (3, 8, 8)),
+        (own(lambda self, x: F.conv2d(x, self.w / self.w.view(4, -1).mean()), w=nn.Parameter(torch.ones(4, 3, 3, 3))),
+         (3, 8, 8), (4, 6, 6)),
+        (own(lambda self, x: F.adaptive_avg_pool2d(x, 1).squeeze()), (3, 8, 8), (3,)),
+        (own(lambda self, x: F.max_pool2d(x, [2, 2])), (3, 8, 8), (3, 4, 4)),
+        (nn.MaxPool2d([2, 2], return_indices=True), (3, 8, 8), (3, 4, 4)),
+        (nn.LSTM(8, 4, batch_first=True), (5, 8), (5, 4)),
+        (nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3))), (3, 8, 8), (4, 6, 6)),
+        (nn.ConvTranspose2d(3, 4, 2, 2), (3, 8, 8), (4, 16, 16)),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8), (5, 8)),
+    ],
+)  # fmt: skip
+def test_other_modules_are_followed_too(model, shape, result):
+    traced = trace(model, shape)
+    assert not traced.trouble and traced.shape == result
+    assert traced.parameters == sum(p.numel() for p in model.parameters())
+    rest = traced.parameters - sum(row.parameters for row in traced.rows)
+    assert (
+        f"{rest:,} of the parameters belong to no layer that ran." in traced.remark
+    ) == (rest > 0)
+
+
+def test_a_dense_layer_on_the_last_axis_is_remarked():
+    traced = trace(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(12, 10)), (1, 14, 14))
+    assert traced.shape == (4, 12, 10) and traced.remark.startswith(
+        "1 (Linear) took the last axis alone"
+    )
+
+
+def test_what_a_module_keeps_and_hooks_is_neither_copied_nor_run():
+    heard = []
+    model = nn.Sequential(nn.Conv2d(1, 2, 3))
+    model[0].register_forward_hook(lambda *_: heard.append(1))
+    model.kept = model(torch.zeros(1, 1, 8, 8))
+    model.cache, before = torch.zeros(50_000_000), peak_megabytes()
+    assert trace(model, (1, 8, 8)).shape == (2, 6, 6) and heard == [1]
+    assert peak_megabytes() - before < 100
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "words"),
+    [
+        (nn.Conv2d, (1, 8, 8), "The model cannot be made: TypeError: "),
+        (
+            type(
+                "NoSuper",
+                (nn.Module,),
+                {"__init__": lambda self: setattr(self, "a", nn.ReLU())},
+            ),
+            (1,),
+            "The model cannot",
+        ),
+        (Net, (), "shape must be one to four whole numbers"),
+        (Net, (1, 32, 0), "shape must be one to four whole numbers"),
+        (Net, 32, "shape must be one to four whole numbers"),
+        (Net, (1, 32.0, 32), "shape must be one to four whole numbers"),
+        (
+            "net",
+            (1, 8, 8),
+            "model must be an nn.Module, or a function that makes one, not 'net'.",
+        ),
+        (
+            lambda: 3,
+            (1, 8, 8),
+            "model must be an nn.Module, or a function that makes one, not 3.",
+        ),
+        (nn.LazyLinear(3), (8,), "The model cannot be made: ValueError: "),
+    ],
+)
+def test_bad_arguments_get_one_sentence(model, shape, words):
+    with pytest.raises(ValueError) as caught:
+        trace(model, shape)
+    assert str(caught.value).startswith(words) and str(caught.value).endswith(".")
+
+
+def test_words_and_table_hold_the_same():
+    traced = trace(Net, (1, 32, 32))
+    text, table = repr(traced), traced._repr_html_()
+    for row in traced.rows:
+        assert row.name in text and f">{row.name}</td>" in table and row.layer in text
+    assert (
+        "<script>"
+        not in trace(
+            nn.Sequential(type("<script>", (nn.ReLU,), {})()), (3,)
+        )._repr_html_()
+    )
+
+
+def test_the_widget_traces_what_stands_there():
+    bench = ShapeTracer()
+    assert (
+        bench.network == "Net, 32×32"
+        and bench.trace.shape == (10,)
+        and not bench.trace.trouble
+    )
+    bench.side = 28
+    assert bench.trace.trouble.startswith(
+        "layer 8 (Linear) takes in_features=576, and 400 numbers arrive"
+    )
+    bench.derive = True
+    assert (
+        not bench.trace.trouble
+        and bench.layers[7]["in_features"] == 400
+        and bench.network == "Net, 32×32"
+    )
+    bench.derive = False
+    assert bench.layers[7]["in_features"] == 400 and bench.network == "my own"
+    model = eval(bench.code, {"nn": nn})
+    assert model(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
+    assert sum(p.numel() for p in model.parameters()) == bench.trace.parameters
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ready_made_networks_fit(name):
+    bench = ShapeTracer(name)
+    assert (
+        not bench.trace.trouble
+        and bench.network == name
+        and bench.layers == NETWORKS[name]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("side", 0, "side must be a whole number from 1 to 64, not 0."),
+        ("channels", 1.5, "channels must be a whole number from 1 to 64, not 1.5."),
+        ("derive", 1, "derive must be True or False, not 1."),
+        (
+            "network",
+            "VGG",
+            "There is no network called 'VGG'; choose one of Net, 32×32, ConvNet, 28×28",
+        ),
+        (
+            "layers",
+            [{"kind": "Conv"}],
+            "A layer is a dict with a kind out of Conv2d, ReLU",
+        ),
+        (
+            "layers",
+            [{"kind": "ReLU", "slope": 1}],
+            "ReLU has no setting 'slope' here; it has none.",
+        ),
+        (
+            "layers",
+            [{"kind": "Conv2d", "stride": 0}],
+            "stride must be a whole number from 1 to 64, not 0.",
+        ),
+        ("layers", [{"kind": ["ReLU"]}], "A layer is a dict with a kind out of Conv2d"),
+        (
+            "layers",
+            [{1: 2, "kind": "ReLU"}],
+            "ReLU has no setting 1 here; it has none.",
+        ),
+        ("layers", ["ReLU"], "A layer is a dict with a kind out of Conv2d"),
+        (
+            "layers",
+            [{"kind": "ReLU"}] * 21,
+            "layers must be a list of at most 20 layers",
+        ),
+    ],
+)
+def test_bad_values_for_the_widget_change_nothing(name, value, words):
+    bench = ShapeTracer()
+    before = bench._view.get_state()
+    with pytest.raises(ValueError) as caught:
+        setattr(bench, name, value)
+    assert str(caught.value).startswith(words) and str(caught.value).endswith(".")
+    assert bench._view.get_state() == before
+
+
+def test_every_kind_of_layer_can_be_added():
+    bench = ShapeTracer("one convolution")
+    for kind in KINDS:
+        bench.layers = [layer("Conv2d"), layer(kind)]
+        assert bench.network == "my own" and (not bench.trace.trouble) == (
+            kind != "Linear"
+        )
