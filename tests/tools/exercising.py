@@ -1,0 +1,36 @@
+"""What the tests of the exercises share: what a checker says, and what it says of the
+solutions that stand folded in the notebooks.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+
+
+def said(check: Callable, *answer: object) -> str:
+    """Return what a checker prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        check(*answer)
+    return out.getvalue()
+
+
+def verdicts_on_solutions(path: Path) -> Iterator[str]:
+    """Yield what each exercise's own cell prints after the solution of the notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    imports = next(cell.source for cell in cells if cell.cell_type == "code")
+    for text, code in zip(cells, cells[1:], strict=False):
+        if text.source.startswith("### Exercise"):
+            assert "<summary>Hint</summary>" in text.source
+            unsolved, check = code.source.split("\n")
+            space = {}
+            exec(f"{imports}\n{unsolved}\n{_solution(text.source)}", space)
+            yield said(lambda space=space, check=check: exec(check, space))
+
+
+def _solution(text: str) -> str:
+    folded = r"<summary>Solution</summary>.*?```python\n(.+?)```"
+    return re.search(folded, text, re.DOTALL)[1]
