@@ -1,6 +1,4 @@
-"""What all tests share: a real JupyterLab and a real Chromium, or a reason why there is
-none.
-"""
+"""What all tests share: which run, on how many cores, and a real browser for those that need one."""
 
 import os
 import re
@@ -14,9 +12,10 @@ from xdist.scheduler import LoadScopeScheduling
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import lab
-
-FIRST = ("test_handout", "test_browser", "test_sketchpad_browser", "test_widgets")
+HERE = Path(__file__).parent
+QUICK = "unit", "page"
+LONGEST_FIRST = "lab", "notebooks"
+BY_NOTEBOOK = "test_handout", "test_browser"
 
 
 class ByNotebook(LoadScopeScheduling):
@@ -24,19 +23,40 @@ class ByNotebook(LoadScopeScheduling):
 
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
-        return file + "".join(
-            re.findall(r"\b\d\d_\w+", test) if Path(file).stem in FIRST[:2] else ""
+        names = (
+            re.findall(r"\b\d\d_\w+", test) if Path(file).stem in BY_NOTEBOOK else []
         )
+        return file + "".join(names)
 
 
-def pytest_xdist_auto_num_workers():
+def wants_quick(config):
+    return config.getoption("markexpr") == "quick"
+
+
+def pytest_configure(config):
+    # The notebooks are tests too, but not where only the quick ones are asked for,
+    # which need no Jupyter.
+    if not wants_quick(config):
+        config.option.nbval = config.option.nbval_current_env = True
+        config.option.nbval_cell_timeout = 600
+
+
+def pytest_ignore_collect(collection_path, config):
+    beside = {HERE / name for name in ("lab", "lessons", "tools")}
+    if wants_quick(config) and (
+        collection_path in beside or collection_path.suffix == ".ipynb"
+    ):
+        return True
+    return None
+
+
+def pytest_xdist_auto_num_workers(config):
+    if config.args and all("::" in arg for arg in config.args):
+        return 0  # one test needs no other process
     # A browser is waited for as long as it computes: half as many workers more than
     # cores, up to six.
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count()
-    )
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
     return max(cores, min(cores * 3 // 2, 6))
 
 
@@ -44,30 +64,37 @@ def pytest_xdist_make_scheduler(config, log):
     return ByNotebook(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    # What takes long begins first.
-    items.sort(
-        key=lambda item: item.path.suffix != ".ipynb" and item.path.stem not in FIRST
-    )
+    for item in items:
+        if item.path.parent.name in QUICK and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST_FIRST)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    if lab.chromium_path() is None:
+    import chromium
+
+    if chromium.path() is None:
         if os.environ.get("CI"):
             pytest.fail("no Chromium here, and in CI the browser tests may not skip")
         pytest.skip("needs Chromium or Chrome on the PATH")
-    with lab.chromium() as started:
-        yield started
+    with chromium.started() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
 def address():
+    import lab
+
     with lab.jupyterlab() as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def address_without_mnist():
+    import lab
+
     with lab.jupyterlab(MNIST_ROOT="embedded") as served:
         yield served

@@ -104,6 +104,7 @@ def latency() -> None:
     """Print key press to changed picture for each bench alone, for `interact`, and for
     benches in whole notebooks.
     """
+    import chromium
     import lab
 
     alone = {
@@ -123,7 +124,7 @@ def latency() -> None:
         "stepper in notebook 04": ("04_inspecting_the_autograd_graph", ["step"]),
     }
     times = {}
-    with lab.jupyterlab() as address, lab.chromium() as browser:
+    with lab.jupyterlab() as address, chromium.started() as browser:
         for name, (source, picture, sliders) in alone.items():
             times[name] = _press_keys(
                 lab, lab.open_source(browser, address, source), picture, sliders
@@ -195,11 +196,12 @@ def sketchpad() -> None:
     """Print how long the pad of notebook 06 takes from pen up to the changed bars, and
     to draw each move.
     """
+    import chromium
     import lab
     from strokes import DIGITS
 
     answers = []
-    with lab.jupyterlab() as address, lab.chromium() as browser:
+    with lab.jupyterlab() as address, chromium.started() as browser:
         page = lab.open_notebook(
             browser, address, "notebooks/06_inside_the_convnet.ipynb"
         )

@@ -4,6 +4,7 @@
 
 import sys
 
+import chromium
 import lab
 from PIL import Image
 
@@ -43,7 +44,7 @@ bench""",
     "tracer": "from helpers.widgets.shape_tracer import ShapeTracer\nShapeTracer(side=28)",
 }
 
-with lab.jupyterlab() as address, lab.chromium() as browser:
+with lab.jupyterlab() as address, chromium.started() as browser:
     for name in sys.argv[1:] or SOURCES:
         page = lab.open_source(
             browser,
