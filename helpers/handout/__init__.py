@@ -56,7 +56,6 @@ QUIET = [
 ]  # else each kernel warns that it talks over TCP
 
 ROWS = 20  # of text, on one slide
-BENCH, LIVE = re.compile(r"[A-Z]\w+\("), "The view of a training run"
 FONT = re.compile(r'\w+\.p\s*\+\s*"(\w+\.(?:woff2?|ttf|eot|svg))"')
 
 
@@ -191,9 +190,7 @@ def _rows(cell: NotebookNode) -> float:
         data = output.get("data", {})
         text = output.get("text", data.get("text/plain", ""))
         rows += 12 if "image/png" in data else 0.7 * text.count("\n") + 1
-        rows += (
-            ROWS if BENCH.match(text) and len(data) > 1 else 9 * text.startswith(LIVE)
-        )
+        rows += output.get("metadata", {}).get("bench", {}).get("rows", 0)
     return rows
 
 

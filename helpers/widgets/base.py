@@ -21,6 +21,7 @@ IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 TOP_LEVEL = re.compile(r"^(?:const|let|class|function) (\w+)", re.MULTILINE)
 OWN = "my own"
+ROOM = {"bench": {"rows": 20}}  # metadata of an output: rows of text on a slide
 
 
 def script(name: str) -> str:
@@ -121,9 +122,8 @@ class Bench(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         # The picture is for those who read without a kernel: GitHub, a printout.
         data, metadata = self._still()._repr_mimebundle_()
-        return super()._repr_mimebundle_(**kwargs) | data | {
-            "text/plain": repr(self)
-        }, metadata
+        live = super()._repr_mimebundle_(**kwargs)
+        return live | data | {"text/plain": repr(self)}, metadata | ROOM
 
 
 def shared(name: str, check: Callable, tip: str) -> property:

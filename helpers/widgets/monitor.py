@@ -30,6 +30,10 @@ class Monitor(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"The view of a training run on {self.source}"
 
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data, metadata | {"bench": {"rows": 9}}
+
     def start(self, batches: int) -> None:
         """Make room for a run, of the name that the monitor has by now."""
         self._batches, self._drawn = batches, time.monotonic()

@@ -18,6 +18,7 @@ from helpers import tracing
 from helpers.validation import check_switch, check_whole
 from helpers.widgets.base import (
     OWN,
+    ROOM,
     STYLE,
     Bench,
     controls,
@@ -265,7 +266,7 @@ class ShapeTracer(Bench):
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         found = self.trace  # as a table, for those who read without a kernel
         still = {"text/html": found._repr_html_(), "text/plain": repr(found)}
-        return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {}
+        return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {**ROOM}
 
 
 def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
