@@ -1,6 +1,8 @@
-// What every bench is made of: elements, numbers as text, the line of code, and drawing when something changes.
+// What every bench is made of: elements, numbers as text, the line of code, and drawing when
+// something changes.
 
-export const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/; // 1,000 could be one or a thousand, so it is neither
+// 1,000 could be one or a thousand, so it is neither
+export const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/;
 export const ARROWS = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
@@ -34,7 +36,8 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// The line of Python that does the same, with a button that copies it, and below it a place for answers to what was done.
+// The line of Python that does the same, with a button that copies it, and below it a place for
+// answers to what was done.
 export function codeLine() {
   const note = node("p", { role: "status", class: "bench-note" });
   const code = node("code"),
@@ -55,7 +58,8 @@ export function codeLine() {
   };
 }
 
-// JupyterLab's shortcuts must not take the keys that are meant for what has the focus, be it a cell, a list or a box.
+// JupyterLab's shortcuts must not take the keys that are meant for what has the focus, be it a
+// cell, a list or a box.
 const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
 
 // Sliders and the buttons of a player have no names of their own for those who do not see them.
@@ -73,8 +77,9 @@ function nameControls(whole) {
   }
 }
 
-// Draw now, whenever one of the named values of the model or the theme changes, and fit the boards whenever the room does.
-// Returns what ends it. All the changes that one key press brings make one drawing.
+// Draw now, whenever one of the named values of the model or the theme changes, and fit the boards
+// whenever the room does. Returns what ends it. All the changes that one key press brings make one
+// drawing.
 export function live(model, el, names, draw, fit) {
   el.classList.add("bench");
   let waiting = false;
@@ -93,7 +98,8 @@ export function live(model, el, names, draw, fit) {
       },
     ]) => {
       nameControls(el.closest(".widget-vbox") ?? el);
-      if (width) fit((low, share, high) => Math.min(Math.max(share * width, low), high)); // else it is hidden
+      // else it is hidden
+      if (width) fit((low, share, high) => Math.min(Math.max(share * width, low), high));
     },
   );
   const theme = new MutationObserver(redraw); // pictures are painted on the page's own paper

@@ -1,5 +1,4 @@
-"""What every bench is made of: a view that the browser draws, and controls that are
-tied to it there.
+"""What every bench is made of: a view that the browser draws, and controls.
 
 Controls and view are tied together in the browser (`jslink`), so they answer within a
 frame, with or without a kernel.
@@ -25,8 +24,7 @@ ROOM = {"bench": {"rows": 20}}  # metadata of an output: rows of text on a slide
 
 
 def script(name: str) -> str:
-    """Return one script for a module and all that it imports, as a widget loads no
-    others.
+    """Return one script for a module and all that it imports: a widget loads no others.
 
     Raises ValueError where two of them define the same name.
     """
@@ -54,9 +52,7 @@ def as_text(data: bytes) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """What the browser draws with the named script; the traits that it starts with are
-    the whole state of a bench.
-    """
+    """What the browser draws with the named script; its traits are a bench's state."""
 
     _css = STYLE
 
@@ -67,18 +63,13 @@ class View(anywidget.AnyWidget):
 
 
 class Bench(widgets.VBox):
-    """Controls above a view that the browser draws, with a still picture for those who
-    have no browser at hand.
-    """
+    """Controls above a view, and a still picture for those who have no browser."""
 
-    _linked: dict[
-        str, list[widgets.Widget]
-    ]  # by the name of the view's trait, the controls that hold its value
+    # By the name of the view's trait, the controls that hold its value.
+    _linked: dict[str, list[widgets.Widget]]
 
     def _tied(self, *others: tuple[widgets.Widget, str, str]) -> list[widgets.Widget]:
-        """Return controls and view, tied in the browser: each control's value to the
-        view's trait, and the others.
-        """
+        """Return controls and view, each control tied to its trait, and the others."""
         links = [
             (control, _holder(control), name)
             for name, held in self._linked.items()
@@ -92,10 +83,8 @@ class Bench(widgets.VBox):
             # message with it.
             with control.hold_sync(), control.hold_trait_notifications():
                 if hasattr(control, "max"):
-                    control.min, control.max = (
-                        min(control.min, value),
-                        max(control.max, value),
-                    )
+                    control.min = min(control.min, value)
+                    control.max = max(control.max, value)
                 setattr(control, _holder(control), value)
         setattr(self._view, name, value)
 
@@ -111,9 +100,8 @@ class Bench(widgets.VBox):
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
-            raise AttributeError(
-                f"The bench has no {name!r} to set; it has {', '.join(self._settable())}."
-            )
+            names = ", ".join(self._settable())
+            raise AttributeError(f"The bench has no {name!r} to set; it has {names}.")
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
@@ -127,9 +115,7 @@ class Bench(widgets.VBox):
 
 
 def shared(name: str, check: Callable, tip: str) -> property:
-    """Return a property of a bench that its view and its controls hold; `check` returns
-    the value or raises.
-    """
+    """Return a property that view and controls hold; `check` lets a value through."""
     return property(
         lambda bench: getattr(bench._view, name),
         lambda bench, value: bench._put(name, check(value)),
@@ -138,9 +124,7 @@ def shared(name: str, check: Callable, tip: str) -> property:
 
 
 def index_of(chosen: str, names: list[str], part: str) -> int:
-    """Return the place of a name in a list of ready-made things; raise ValueError where
-    it is not in there.
-    """
+    """Return the place of a name in a list; ValueError where it is not in there."""
     if chosen not in names:
         raise ValueError(
             f"There is no {part} called {chosen!r}; choose one of {', '.join(names)}."
@@ -169,9 +153,7 @@ def player(tip: str = "Let the window walk") -> widgets.Play:
 def controls(
     view: widgets.DOMWidget, links: list[tuple[widgets.DOMWidget, str, str]]
 ) -> widgets.Box:
-    """Tie each control's trait to the view's in the browser, and return the controls in
-    rows.
-    """
+    """Tie each control's trait to the view's in the browser; return them in rows."""
     for control, trait, name in links:
         widgets.jslink((control, trait), (view, name))
     return widgets.Box(

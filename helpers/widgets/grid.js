@@ -4,7 +4,8 @@ import { ARROWS, largest, brief, decimalsFor, node, write } from "./base.js";
 
 const SMALLEST_CELL = 16.5; // pixels, for numbers that can be read
 
-// A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the focus or pointer is.
+// A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the
+// focus or pointer is.
 export class Grid {
   constructor(label, { largestCell = 44, visit = () => {}, edit } = {}) {
     Object.assign(this, { largestCell, visit, edit, side: 300, longest: 1, rows: [], cells: [] });
@@ -59,8 +60,9 @@ export class Grid {
     this.lostFocus = false;
   }
 
-  // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units of the container
-  // in the style sheet would have the browser style every cell anew for each changed number.
+  // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units
+  // of the container in the style sheet would have the browser style every cell anew for each
+  // changed number.
   fit(side) {
     this.side = side;
     const board = Math.max(side, SMALLEST_CELL * this.cells.length);
@@ -71,9 +73,11 @@ export class Grid {
     this.panel.style.setProperty("--side", `${board}px`);
   }
 
-  // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 … 1), and its classes.
+  // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 …
+  // 1), and its classes.
   draw(title, size, paint) {
-    if (this.title.textContent !== title) this.#cancel(); // the cell that is edited stands for another number now
+    // the cell that is edited stands for another number now
+    if (this.title.textContent !== title) this.#cancel();
     write(this.title, title);
     this.#resize(size);
     let longest = 2;
@@ -153,7 +157,8 @@ export class Grid {
     if (cell) write(cell, cell.shown);
   }
 
-  // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old one.
+  // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old
+  // one.
   #open(row, column, _event, typed) {
     const cell = this.cells[row][column],
       before = this.edit?.value(row, column);

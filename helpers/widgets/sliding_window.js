@@ -1,20 +1,10 @@
-// The sliding-window bench, for convolution and for pooling. The page draws, and computes nothing but the windows and
-// where they fit; Python and torch hold the truth, and tests/test_page.py compares every number shown here with theirs.
+// The sliding-window bench, for convolution and for pooling: the boards, the lines, and what the
+// sliders hear.
 
-import {
-  NUMBER,
-  total,
-  crop,
-  square,
-  number,
-  brief,
-  plural,
-  node,
-  write,
-  codeLine,
-  live,
-} from "./base.js";
+import { NUMBER, total, number, brief, node, write, codeLine, live } from "./base.js";
 import { Grid } from "./grid.js";
+import { span, fits, read, weightsAt, under, products, gradientOf } from "./windows.js";
+import { convolutionWords, poolingWords, leftOver } from "./window_words.js";
 
 const PAUSE = 40; // milliseconds after a drawing until the sliders hear their new limits
 const OUTSIDE = {
@@ -23,19 +13,8 @@ const OUTSIDE = {
   average: "padding: a zero",
 };
 
-const span = ({ kernel_size: k, dilation: d }) => d * (k - 1) + 1;
-const room = (settings) => settings.input_size + 2 * settings.padding - span(settings);
-const fits = (settings) =>
-  room(settings) >= 0 &&
-  (settings.mode === "convolution" || 2 * settings.padding <= settings.kernel_size);
-
-function outputSize(settings) {
-  const { input_size: n, stride: s, padding: p, ceil_mode = false } = settings;
-  const size = Math.floor(room(settings) / s) + 1;
-  return size + Number(ceil_mode && room(settings) % s > 0 && size * s < n + p);
-}
-
-// For each setting the least and the largest value that keep a window inside, the others standing as they are.
+// For each setting the least and the largest value that keep a window inside, the others standing
+// as they are.
 function limits(settings, ranges) {
   return Object.entries(ranges).map(([name, [low, high]]) => {
     while (!fits({ ...settings, [name]: low })) low++;
@@ -44,153 +23,11 @@ function limits(settings, ranges) {
   });
 }
 
-// Everything the view shows follows from these few values of the model.
-function read(model) {
-  const settings = { dilation: 1, mode: model.get("modes")[model.get("mode_index")] };
-  for (const name of model.get("names")) settings[name] = model.get(name);
-  const { input_size: n, kernel_size: k, stride: s, padding: p, mode } = settings;
-  const pictures = model.get("input_presets"),
-    kernels = model.get("kernel_presets");
-  const input = crop(pictures[model.get("input_index")] ?? model.get("input_own"), n);
-  const kernel = kernels[model.get("kernel_index")]?.[k - 1] ?? crop(model.get("kernel_own"), k);
-  const out = fits(settings) ? outputSize(settings) : 0;
-  const starts = Array.from({ length: out }, (_, i) => i * s);
-  const side = Math.max(n + 2 * p, s * (out - 1) + span(settings));
-  const inside = (i) => i >= p && i < n + p,
-    beyond = (i) => i >= n + 2 * p;
-  const kind = (i, j) =>
-    inside(i) && inside(j) ? "pixel" : beyond(i) || beyond(j) ? "beyond" : "pad";
-  const around = { pad: mode === "max" ? -Infinity : 0, beyond: NaN };
-  const padded = square(side, (i, j) => around[kind(i, j)] ?? input[i - p][j - p]);
-  return { settings, input, kernel, padded, inside, kind, out, starts, side };
-}
-
-// What each number under the window at (top, left) weighs in the output, and so what it gets of the gradient.
-function weightsAt({ settings, kernel, padded, kind }, top, left) {
-  const { mode, kernel_size: k, count_include_pad: zerosCount } = settings;
-  if (mode === "convolution") return kernel;
-  if (mode === "max") {
-    let [row, column] = [0, 0];
-    square(k, (i, j) => {
-      if (padded[top + i][left + j] > padded[top + row][left + column]) [row, column] = [i, j];
-    });
-    return square(k, (i, j) => Number(i === row && j === column));
-  }
-  const counts = square(
-    k,
-    (i, j) => ({ pixel: 1, pad: Number(zerosCount), beyond: 0 })[kind(top + i, left + j)],
-  );
-  const divisor = total(counts);
-  return counts.map((row) => row.map((count) => count / divisor));
-}
-
-const under = ({ padded, settings: { kernel_size, dilation: d } }, top, left) =>
-  square(kernel_size, (i, j) => padded[top + i * d][left + j * d]);
-const products = (values, weights) =>
-  values.map((row, i) => row.map((value, j) => weights[i][j] && value * weights[i][j]));
-
-// What arrives at each number of the padded input when every output sends back 1.
-function gradientOf(state, weighed) {
-  const {
-      starts,
-      side,
-      settings: { dilation: d },
-    } = state,
-    gradient = square(side, (i, j) => (state.kind(i, j) === "beyond" ? NaN : 0));
-  starts.forEach((top, row) =>
-    starts.forEach((left, column) =>
-      weighed[row][column].forEach((line, i) =>
-        line.forEach((weight, j) => {
-          gradient[top + i * d][left + j * d] += weight;
-        }),
-      ),
-    ),
-  );
-  return gradient;
-}
-
-// What the lines below the boards say of one window: its sum, the formula, and the same as a line of Python.
-function convolutionWords({ settings, out }, values, weights, result) {
-  const { input_size: n, kernel_size: k, stride: s, padding: p, dilation: d } = settings;
-  const list = products(values, weights)
-    .flat()
-    .map((value) => number(value, 2))
-    .join(" + ")
-    .replaceAll("+ -", "− ");
-  return {
-    sum: `${k <= 3 ? list : `sum of ${k * k} products`} = ${number(result, 4)}`,
-    formula:
-      "output size = ⌊(input_size + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1\n" +
-      `= ⌊(${n} + 2·${p} − ${d}·(${k} − 1) − 1) / ${s}⌋ + 1 = ${quotient(settings)} + 1 = ${out}`,
-    code: `nn.Conv2d(1, 1, kernel_size=${k}, stride=${s}, padding=${p}, dilation=${d}, bias=False)`,
-  };
-}
-
-function poolingWords({ settings, out }, values, weights, result) {
-  const {
-    input_size: n,
-    kernel_size: k,
-    stride: s,
-    padding: p,
-    mode,
-    ceil_mode: ceil,
-    count_include_pad: zeros,
-  } = settings;
-  const read = values
-    .flat()
-    .filter((value, i) => (mode === "max" ? value > -Infinity : weights.flat()[i] > 0));
-  const equal = read.filter((value) => value === result).length,
-    many = k > 3;
-  const list = read
-    .map((value) => number(value, 2))
-    .join(mode === "max" ? ", " : " + ")
-    .replaceAll("+ -", "− ");
-  const size = `kernel_size=${k}, stride=${s}, padding=${p}, ceil_mode=${ceil ? "True" : "False"}`;
-  const [open, close] = ceil ? "⌈⌉" : "⌊⌋",
-    dropped = ceil && Math.ceil(room(settings) / s) + 1 > out;
-  return {
-    ...(mode === "max"
-      ? {
-          sum:
-            `largest of ${many ? plural(read.length, "number") : list} = ${number(result, 4)}` +
-            (equal > 1 ? `. ${equal} are equal: the first gets the gradient.` : ""),
-          code: `nn.MaxPool2d(${size})`,
-        }
-      : {
-          sum: `${many ? `sum of ${plural(read.length, "number")}` : `(${list})`} / ${read.length} = ${number(result, 4)}`,
-          code: `nn.AvgPool2d(${size}, count_include_pad=${zeros ? "True" : "False"})`,
-        }),
-    formula:
-      `output size = ${open}(input_size + 2·padding − kernel_size) / stride${close} + 1\n` +
-      `= ${open}(${n} + 2·${p} − ${k}) / ${s}${close} + 1 = ${quotient(settings)} + 1${dropped ? " − 1" : ""} = ${out}` +
-      (dropped ? ", as the last window would start in the padding at the end and is dropped" : ""),
-  };
-}
-
-// The fraction in its floor or ceiling, where it is one.
-function quotient(settings) {
-  const exact = room(settings) / settings.stride,
-    [open, close] = settings.ceil_mode ? "⌈⌉" : "⌊⌋";
-  return Number.isInteger(exact) ? String(exact) : `${open}${number(exact, 2)}${close}`;
-}
-
-// Where the last window ends, and which pixels no window reads.
-function leftOver({ settings, out, inside }, reached) {
-  const { input_size: n, stride: s } = settings,
-    over = s * (out - 1) - room(settings);
-  const place = over
-    ? `${plural(Math.abs(over), "pixel")} ${over > 0 ? "beyond" : "before"}`
-    : "at";
-  return (
-    `${room(settings)} / ${s} leaves ${room(settings) % s}: the last window ends ${place} the edge of the padded input. ` +
-    `${n * n - [...reached].filter(inside).length ** 2} of ${n * n} input pixels are read by no window.`
-  );
-}
-
 const fraction = (value) => brief(value, 2).replace(/^0[.]/, "."); // short enough for a small cell
 const plain = (classes) => classes.replace("pixel", "");
 
-// How numbers are typed into the input or the kernel; `offset()` is where its first cell stands on the board.
+// How numbers are typed into the input or the kernel; `offset()` is where its first cell stands on
+// the board.
 function editor(model, part, shown, offset, note) {
   const value = (row, column) => shown()[row - offset()]?.[column - offset()];
   const commit = (row, column, text) => {
@@ -213,7 +50,8 @@ function editor(model, part, shown, offset, note) {
   return { value, commit };
 }
 
-// The boards, in the order in which they stand: the input, the small ones about one window, and the others.
+// The boards, in the order in which they stand: the input, the small ones about one window, and the
+// others.
 function makeBoards(pooling, inputEdit, kernelEdit, visit) {
   const small = (label, edit) => new Grid(label, { largestCell: 67, edit });
   const boards = { input: new Grid("Input with its padding", { edit: inputEdit }) };
@@ -232,7 +70,8 @@ function makeBoards(pooling, inputEdit, kernelEdit, visit) {
   return boards;
 }
 
-// What follows from where the window stands: its corner, what it reads, and which rows and columns any window reads.
+// What follows from where the window stands: its corner, what it reads, and which rows and columns
+// any window reads.
 function look(state, step) {
   const {
     starts,
@@ -290,7 +129,8 @@ function drawBoards(
   Object.values(boards).forEach((board) => board.settle());
 }
 
-// The lines around the boards, by name: the sum under the small boards, the others in this order below all.
+// The lines around the boards, by name: the sum under the small boards, the others in this order
+// below all.
 function makeLines(input, small) {
   const lines = { outside: node("span"), sum: node("p", { class: "bench-sum" }) };
   const legend = [
@@ -333,8 +173,9 @@ function drawLines(lines, state, { row, column, seen, weights, results, reached 
   );
 }
 
-// What the sliders need to know; jslink carries it there, with or without a kernel. A limit that comes late does
-// no harm, as a window that does not fit is not drawn and its slider is sent back; a picture that comes late would.
+// What the sliders need to know; jslink carries it there, with or without a kernel. A limit that
+// comes late does no harm, as a window that does not fit is not drawn and its slider is sent back;
+// a picture that comes late would.
 function share(model, { settings, out }, step) {
   const told = [
     ["step", step],
@@ -347,66 +188,55 @@ function share(model, { settings, out }, step) {
   if (news.length) model.save_changes();
 }
 
-function render({ model, el }) {
-  let state = read(model),
-    sharing;
-  const pooling = state.settings.mode !== "convolution",
-    { line, code, note } = codeLine();
-  const edits = [
-    editor(
-      model,
-      "input",
-      () => state.input,
-      () => state.settings.padding,
-      note,
-    ),
-    editor(
-      model,
-      "kernel",
-      () => state.kernel,
-      () => 0,
-      note,
-    ),
-  ];
-  const boards = makeBoards(pooling, ...edits, (row, column) => {
-    model.set("step", row * state.out + column);
+const TRAITS = ["mode_index", "step", "input_own", "kernel_own", "input_index", "kernel_index"];
+
+// The boards and the lines of a bench, put into its place; `shown()` is what they show by now.
+function build(model, el, shown) {
+  const pooling = shown().settings.mode !== "convolution";
+  const { line, code, note } = codeLine();
+  const padding = () => shown().settings.padding;
+  const input = editor(model, "input", () => shown().input, padding, note);
+  const kernel = editor(
+    model,
+    "kernel",
+    () => shown().kernel,
+    () => 0,
+    note,
+  );
+  const boards = makeBoards(pooling, input, kernel, (row, column) => {
+    model.set("step", row * shown().out + column);
     model.save_changes();
   });
-  const [input, one, other, ...rest] = Object.values(boards),
-    panels = (some) => some.map((board) => board.panel);
-  const lines = { ...makeLines(input, other), code };
+  const [first, one, other, ...rest] = Object.values(boards);
+  const panels = (some) => some.map((board) => board.panel);
+  const lines = { ...makeLines(first, other), code };
   const middle = node("div", { class: "bench-middle" }, ...panels([one, other]));
-  el.append(
-    node("div", { class: "bench-panels" }, input.panel, middle, ...panels(rest)),
-    ...lines.below,
-    line,
-  );
+  const all = node("div", { class: "bench-panels" }, first.panel, middle, ...panels(rest));
+  el.append(all, ...lines.below, line);
+  const fit = (between) => {
+    [first, ...rest].forEach((board) => board.fit(between(220, pooling ? 0.245 : 0.31, 340)));
+    [one, other].forEach((board) => board.fit(between(150, pooling ? 0.16 : 0.2, 200)));
+  };
+  return { boards, lines, note, fit };
+}
 
+function render({ model, el }) {
+  let state = read(model);
+  let sharing;
+  const { boards, lines, note, fit } = build(model, el, () => state);
   const draw = () => {
     const next = read(model);
     if (next.out < 1) return;
     state = next;
-    const step = Math.min(model.get("step"), state.out ** 2 - 1),
-      seen = look(state, step);
+    const step = Math.min(model.get("step"), state.out ** 2 - 1);
+    const seen = look(state, step);
     clearTimeout(sharing);
     sharing = setTimeout(share, PAUSE, model, state, step);
     drawBoards(boards, state, seen);
     drawLines(lines, state, seen);
     write(note, "");
   };
-  const names = [
-    "mode_index",
-    "step",
-    "input_own",
-    "kernel_own",
-    "input_index",
-    "kernel_index",
-    ...model.get("names"),
-  ];
-  const end = live(model, el, names, draw, (between) => {
-    [input, ...rest].forEach((board) => board.fit(between(220, pooling ? 0.245 : 0.31, 340)));
-    [one, other].forEach((board) => board.fit(between(150, pooling ? 0.16 : 0.2, 200)));
-  });
+  const end = live(model, el, [...TRAITS, ...model.get("names")], draw, fit);
   return () => {
     clearTimeout(sharing);
     end();

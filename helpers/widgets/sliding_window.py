@@ -33,11 +33,8 @@ RANGES = {
     "dilation": (1, 3),
 }
 LARGEST_INPUT, LARGEST_KERNEL, LARGEST_NUMBER = 12, 7, 1e6
-READY = {
-    "input": lambda _size: presets.inputs(LARGEST_INPUT),
-    "kernel": presets.kernels,
-}  # by size
-INPUTS, KERNELS = ([*make(LARGEST_KERNEL), OWN] for make in READY.values())
+INPUTS = [*presets.inputs(LARGEST_INPUT), OWN]
+KERNELS = [*presets.kernels(LARGEST_KERNEL), OWN]
 TIPS = {
     "input_size": "Pixels along one side of the input",
     "kernel_size": "Pixels along one side of the window",
@@ -70,8 +67,7 @@ def _numbers(part: str, tip: str) -> property:
 
 
 class SlidingWindowBench(Bench):
-    """What the benches share: sliders, an input, a window that walks over it, and the
-    output.
+    """What both benches share: sliders, an input, a window that walks, the output.
 
     `bench.stride = 2` moves the slider too; `bench.input` (n×n) takes any numbers. A
     setting with which no window fits raises ValueError and changes nothing.
@@ -79,69 +75,58 @@ class SlidingWindowBench(Bench):
 
     start: dict[str, int | bool]  # the settings at first
     lists: dict[str, list[str]]  # what there is to choose from
-    tight: tuple[
-        str, ...
-    ]  # what takes room where it grows; the other numbers make room
+    tight: tuple[str, ...]  # takes room where it grows; the other numbers make room
     input_size, kernel_size, stride, padding = map(
         _setting, ("input_size", "kernel_size", "stride", "padding")
     )
     input = _numbers("input", "The n×n input, float64.")
 
-    def __init__(
-        self, settings: dict[str, int | bool], **chosen: str | Sequence
-    ) -> None:
-        ranges = {name: RANGES[name] for name in self.start if name in RANGES}
-        limits = {
-            f"{name}_{end}": (name, end) for name in ranges for end in ("min", "max")
+    def __init__(self, settings: dict[str, int | bool], **chosen: object) -> None:
+        self._ranges = {name: RANGES[name] for name in self.start if name in RANGES}
+        self._limits = {
+            f"{name}_{end}": (name, end)
+            for name in self._ranges
+            for end in ("min", "max")
         }
-        whole = [
-            *limits,
-            "step",
-            "step_max",
-            "input_index",
-            "kernel_index",
-            "mode_index",
+        self._view = View("sliding_window", **self._state())
+        self._linked = self._controls()
+        # The page finds the limits and tells the sliders.
+        limits = [
+            (self._linked[name][0], end, trait)
+            for trait, (name, end) in self._limits.items()
         ]
-        fixed = {
-            "names": [*self.start],
-            "ranges": ranges,
-            "modes": self.lists.get("mode", ["convolution"]),
-        }
-        self._view = View(
-            "sliding_window",
-            **self.start,
-            **dict.fromkeys(whole, 0),
-            **fixed,
-            **_boards(),
-        )
-        self._linked = {
-            name: [slider(name, *ends, TIPS[name])] for name, ends in ranges.items()
-        }
-        self._linked["step"] = [slider("step", 0, 0, TIPS["step"]), player()]
-        switches = [name for name in self.start if name not in ranges]
-        self._linked |= {
-            name: [widgets.Checkbox(indent=False, **label(name, TIPS[name]))]
-            for name in switches
-        }
-        for part, names in self.lists.items():
-            self._linked[f"{part}_index"] = [
-                widgets.Dropdown(options=names, **label(part, TIPS[part]))
-            ]
-        # The page finds the limits and tells the sliders; Python only makes room for
-        # what it sets.
-        others = [
-            (self._linked[name][0], end, trait) for trait, (name, end) in limits.items()
-        ]
-        super().__init__(
-            self._tied(
-                *others,
-                *((control, "max", "step_max") for control in self._linked["step"]),
-            )
-        )
+        steps = [(control, "max", "step_max") for control in self._linked["step"]]
+        super().__init__(self._tied(*limits, *steps))
         self.set(**self.start)
         for name, value in chosen.items():
             setattr(self, name, value)
         self.set(**settings)
+
+    def _state(self) -> dict[str, object]:
+        """Return what the view starts with."""
+        places = "step", "step_max", "input_index", "kernel_index", "mode_index"
+        return {
+            **self.start,
+            **dict.fromkeys([*self._limits, *places], 0),
+            "names": [*self.start],
+            "ranges": self._ranges,
+            "modes": self.lists.get("mode", ["convolution"]),
+            **_boards(),
+        }
+
+    def _controls(self) -> dict[str, list[widgets.Widget]]:
+        """Return the controls by the name of the view's trait that they hold."""
+        found = {
+            name: [slider(name, *ends, TIPS[name])]
+            for name, ends in self._ranges.items()
+        }
+        found["step"] = [slider("step", 0, 0, TIPS["step"]), player()]
+        for name in [name for name in self.start if name not in self._ranges]:
+            found[name] = [widgets.Checkbox(indent=False, **label(name, TIPS[name]))]
+        for part, names in self.lists.items():
+            lists = widgets.Dropdown(options=names, **label(part, TIPS[part]))
+            found[f"{part}_index"] = [lists]
+        return found
 
     @property
     def settings(self) -> dict[str, int | bool]:
@@ -149,21 +134,19 @@ class SlidingWindowBench(Bench):
         return {name: getattr(self._view, name) for name in self.start}
 
     def set(self, **settings: int | bool) -> None:
-        """Change several settings at once. Raises ValueError, and changes nothing,
-        where no window fits.
-        """
+        """Change several settings at once, or none: ValueError where no window fits."""
         settings = {
             name: self._checked(name, value) for name, value in settings.items()
         }
         last = self._size(**self.settings | settings) ** 2 - 1
+        before = self.settings
+
+        def takes_room(name: str) -> bool:
+            return (settings[name] > before[name]) == (name in self.tight)
+
         # What makes room comes first: a page that draws slowly finds limits for what it
         # has seen by then.
-        for name in sorted(
-            settings,
-            key=lambda name: (
-                (settings[name] > self.settings[name]) == (name in self.tight)
-            ),
-        ):
+        for name in sorted(settings, key=takes_room):
             self._put(name, settings[name])
         self._put("step", min(self.step, last))
 
@@ -186,13 +169,14 @@ class SlidingWindowBench(Bench):
         self._put("step", check_whole("step", value, 0, len(self.output) ** 2 - 1))
 
     def _seen(self, part: str) -> torch.Tensor:
-        """Return the numbers of the input or of the kernel, float64: ready-made ones,
-        or the student's own.
-        """
+        """Return the input or the kernel, float64: ready-made or the student's own."""
         size = getattr(self, f"{part}_size")
         own = torch.tensor(getattr(self._view, f"{part}_own"), dtype=torch.float64)
-        ready = [*READY[part](size).values(), own][getattr(self._view, f"{part}_index")]
-        return ready[:size, :size].clone()
+        ready = (
+            presets.inputs(LARGEST_INPUT) if part == "input" else presets.kernels(size)
+        )
+        chosen = [*ready.values(), own][getattr(self._view, f"{part}_index")]
+        return chosen[:size, :size].clone()
 
     def _take(self, part: str, chosen: str | Sequence) -> None:
         if not isinstance(chosen, str):
@@ -269,22 +253,17 @@ class ConvolutionBench(SlidingWindowBench):
         return f"nn.Conv2d(1, 1, {listed(self._how)}, bias=False)"
 
     def _panels(self) -> dict[str, torch.Tensor]:
-        padded, (top, left) = F.pad(self.input, (self.padding,) * 4), self._corner
+        padded, kernel = F.pad(self.input, (self.padding,) * 4), self.kernel
         span = sizes.window_span(self.kernel_size, self.dilation)
-        seen = padded[
-            top : top + span : self.dilation, left : left + span : self.dilation
-        ]
-        return {
-            "input": padded,
-            "kernel": self.kernel,
-            "products": seen * self.kernel,
-            "output": self.output,
-        }
+        rows, columns = (
+            slice(start, start + span, self.dilation) for start in self._corner
+        )
+        products = padded[rows, columns] * kernel
+        return dict(input=padded, kernel=kernel, products=products, output=self.output)
 
 
 class PoolingBench(SlidingWindowBench):
-    """Sliders, input, window, output and gradient of one 2-D pooling, the largest
-    number or the average.
+    """Sliders, input, window, output and gradient of one 2-D pooling.
 
     `bench.output` is `F.max_pool2d` or `F.avg_pool2d` of the input; `bench.gradient` is
     what autograd gives the input when every output sends back 1.
@@ -329,9 +308,8 @@ class PoolingBench(SlidingWindowBench):
         return {name: value for name, value in super()._how.items() if name != left_out}
 
     def _pool(self, values: torch.Tensor) -> torch.Tensor:
-        return (F.max_pool2d if self.mode == "max" else F.avg_pool2d)(
-            values[None], **self._how
-        )[0]
+        pool = F.max_pool2d if self.mode == "max" else F.avg_pool2d
+        return pool(values[None], **self._how)[0]
 
     @property
     def output(self) -> torch.Tensor:
@@ -340,9 +318,7 @@ class PoolingBench(SlidingWindowBench):
 
     @property
     def gradient(self) -> torch.Tensor:
-        """The gradient of the sum of all outputs with respect to the n×n input,
-        float64.
-        """
+        """The gradient of the sum of all outputs by the n×n input, float64."""
         pixels = self.input.requires_grad_()
         self._pool(pixels).sum().backward()
         return pixels.grad
@@ -356,25 +332,15 @@ class PoolingBench(SlidingWindowBench):
         return {"mode": self.mode, **super()._told()}
 
     def _panels(self) -> dict[str, torch.Tensor]:
-        k, p, (top, left), output = (
-            self.kernel_size,
-            self.padding,
-            self._corner,
-            self.output,
-        )
+        k, p, output = self.kernel_size, self.padding, self.output
+        top, left = self._corner
         beyond = max(0, (len(output) - 1) * self.stride + k - self.input_size - 2 * p)
-        padded = F.pad(
-            self.input, (p,) * 4, value=torch.nan if self.mode == "max" else 0.0
-        )
+        around = torch.nan if self.mode == "max" else 0.0
+        padded = F.pad(self.input, (p,) * 4, value=around)
         padded = F.pad(padded, (0, beyond) * 2, value=torch.nan)
         gradient = F.pad(self.gradient, (p, p + beyond) * 2, value=torch.nan)
         window = padded[top : top + k, left : left + k]
-        return {
-            "input": padded,
-            "window": window,
-            "output": output,
-            "gradient": gradient,
-        }
+        return dict(input=padded, window=window, output=output, gradient=gradient)
 
 
 def canvas(size: int, values: torch.Tensor) -> list[list[float]]:
@@ -384,13 +350,9 @@ def canvas(size: int, values: torch.Tensor) -> list[list[float]]:
 
 
 def _boards() -> dict[str, list]:
-    """Return for the browser all ready-made inputs and kernels, these of every size,
-    and where own ones start.
-    """
-    inputs, kernels = (
-        presets.inputs(LARGEST_INPUT),
-        [presets.kernels(size) for size in range(1, LARGEST_KERNEL + 1)],
-    )
+    """Return the ready-made inputs and kernels, and where own ones start."""
+    inputs = presets.inputs(LARGEST_INPUT)
+    kernels = [presets.kernels(size) for size in range(1, LARGEST_KERNEL + 1)]
     return {
         "input_presets": [values.tolist() for values in inputs.values()],
         "kernel_presets": [
@@ -402,19 +364,15 @@ def _boards() -> dict[str, list]:
 
 
 def _square(name: str, values: Sequence, smallest: int, largest: int) -> torch.Tensor:
-    """Return the numbers as a square float64 tensor, or raise ValueError where they are
-    none.
-    """
-    wanted = f"{name} must be a square of numbers up to a million, from {smallest}×{smallest} to {largest}×{largest}"
+    """Return the numbers as a square float64 tensor, or raise ValueError."""
+    ends = f"from {smallest}×{smallest} to {largest}×{largest}"
+    wanted = f"{name} must be a square of numbers up to a million, {ends}"
     try:
         tensor = torch.as_tensor(values).detach().to_dense()
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{wanted}, not {reprlib.repr(values)}.") from None
-    if (
-        tensor.ndim != 2
-        or tensor.shape[0] != tensor.shape[1]
-        or not smallest <= len(tensor) <= largest
-    ):
+    side = tensor.shape[0] if tensor.ndim else 0
+    if tensor.shape != (side, side) or not smallest <= side <= largest:
         raise ValueError(f"{wanted}, not of shape {tuple(tensor.shape)}.")
     if tensor.is_complex() or not (tensor.double().abs() <= LARGEST_NUMBER).all():
         raise ValueError(f"{wanted}, not {reprlib.repr(tensor.tolist())}.")
