@@ -8,11 +8,15 @@ gives and the hint for it.
 
 import copy
 import functools
+import html
 import math
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from decimal import Decimal
+from numbers import Real
 
 import torch
+from IPython import get_ipython
+from IPython.display import display
 from torch import nn
 
 from helpers.tracing import times
@@ -228,34 +232,53 @@ def chosen_numbers(what: str, answer: object, most: int) -> set[int]:
 
 
 def predict(guess: object, truth: object) -> None:
-    """Compare a prediction with what came out, and say both."""
+    """Compare a prediction with what came out, and say both; without a guess, show a
+    closed fold with the answer in it.
+    """
     said, came = plain(guess), plain(truth)
-    shown = truth.tolist() if isinstance(truth, torch.Tensor) else truth
+    shown = truth.tolist() if hasattr(truth, "tolist") else truth
     if guess is None:
-        print(f"No guess yet. It is {shown}.")
+        _fold(str(shown))
     elif isinstance(guess, str) and not isinstance(truth, str):
         print(
-            f"✗ You said the text {guess!r}; numbers, True and False go without quotes. It is {shown}."
+            f"✗ You said the text {guess!r}; numbers, True and False go without "
+            f"quotes. It is {shown}."
         )
-    elif said == came or _near(said, came):
+    elif _near(said, came):
         print(f"✓ You said {guess}, and it is {shown}.")
     else:
         print(f"✗ You said {guess}; it is {shown}. What made the difference?")
 
 
+def _fold(answer: str) -> None:
+    words = "No guess yet. Open the answer."
+    if getattr(get_ipython(), "kernel", None) is None:
+        print("No guess yet. Put one in place of None.")
+        return
+    fold = (
+        f'<details class="prediction"><summary>{words}</summary>'
+        f"{html.escape(answer)}</details>"
+    )
+    data = {"text/plain": words, "text/html": fold}
+    display(data, raw=True, metadata={"text/html": {"prediction": True}})
+
+
 def _near(said: object, came: object) -> bool:
     """Say whether a guess is near enough: whole numbers must be met, others to one part
-    in a hundred.
+    in a hundred, or rounded as the guess is, to two digits or more.
     """
-    if (
-        not isinstance(said, Real)
-        or not isinstance(came, Real)
-        or isinstance(came, Integral)
-    ):
-        return False
-    return abs(said) < 1e300 and math.isclose(
-        said, came, rel_tol=1e-5 if came == round(came) else 0.01
-    )
+    if isinstance(said, list) and isinstance(came, list):
+        return len(said) == len(came) and all(map(_near, said, came))
+    if isinstance(said, bool) or isinstance(came, bool):
+        return said is came
+    numbers = isinstance(said, Real) and isinstance(came, float)
+    if not numbers or not abs(said) < 1e300 or not math.isfinite(came):
+        return said == came
+    if math.isclose(said, came, rel_tol=1e-5 if came == round(came) else 0.01):
+        return True
+    written = Decimal(f"{float(said):.6g}").as_tuple()
+    rounded = round(came, -written.exponent)
+    return len(written.digits) > 1 and math.isclose(said, rounded, rel_tol=1e-6)
 
 
 def expect_three(answer: object, right: Sequence[float], hints: Sequence[str]) -> None:
