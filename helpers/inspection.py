@@ -2,25 +2,27 @@
 is for, where it fails.
 
 Images are float tensors of grey levels from 0 to 1, N×1×28×28, and one image is
-1×28×28. What is none, a layer that is not there and a kernel that is not there raise
-ValueError. No function changes the network, its mode or its gradients.
+1×28×28. What is none, a layer or kernel that is not there, and a network that takes no
+such images raise ValueError. No function changes the network, its mode or its
+gradients.
 """
 
 import copy
-from contextlib import ExitStack
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from helpers import training
 from helpers.digits import Split
-from helpers.training import evaluate, logits
-from helpers.validation import check_whole
+from helpers.validation import SentenceError, check_whole
 from helpers.waiting import tracked
 
-# How many pixels one number of a ConvNet's convolution sees, how far those of its
-# neighbour are, and how many of the first one's stand before the image.
-RECEPTIVE_FIELDS = {"conv1": (5, 1, 2), "conv2": (14, 2, 6)}
+SIGNS = {"sub": "−", "truediv": "÷"}
 
 
 def feature_maps(
@@ -34,103 +36,119 @@ def feature_maps(
     """
     check_images(images, 4)
     heard = {name: [] for name in names}
+
+    def hear(name: str, _layer: nn.Module, _inputs: tuple, output: object) -> None:
+        # A clone, as an operation that follows may work in place.
+        heard[name] += [values.clone() for values in _first(output)]
+
     with ExitStack() as hooks:
-        for name, parts in heard.items():
-            # A clone, as an operation that follows may work in place.
-            hooks.enter_context(
-                _layer(model, name).register_forward_hook(
-                    lambda _, _x, output, to=parts: to.append(output.clone())
-                )
+        for name in names:
+            hook = _layer(model, name).register_forward_hook(partial(hear, name))
+            hooks.enter_context(hook)
+        _logits(model, images)
+    for name, parts in heard.items():
+        if (rows := sum(map(len, parts))) != len(images):
+            raise SentenceError(
+                f"{name!r} gives {rows} rows for {len(images)} images: "
+                "name a layer that is called once, with the images first."
             )
-        logits(model, images)
     return {name: torch.cat(parts) for name, parts in heard.items()}
 
 
 def stages(model: nn.Module, image: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return what each operation of a forward gives for one image 1×28×28, by the
-    operation's number and name.
+    operation's number and name, without the batch's axis.
 
-    The network runs as it is written, followed by torch.fx:
-    https://docs.pytorch.org/docs/stable/fx.html. Raises ValueError where the forward
-    decides by the numbers that come.
+    Of several tensors, such as an LSTM gives, the first one counts. The network runs as
+    torch.fx follows it: https://docs.pytorch.org/docs/stable/fx.html. Raises ValueError
+    where that cannot be.
     """
     check_images(image, 3)
     found = {}
 
     class Listener(fx.Interpreter):
+        extra_traceback = False
+
         def run_node(self, node: fx.Node) -> object:
             result = super().run_node(node)
-            if (
-                node.op not in ("output", "get_attr")
-                and isinstance(result, torch.Tensor)
-                and result.ndim > 1
-            ):
-                found[f"{len(found)} {_title(node)}"] = result[0].clone()
+            if node.op not in ("output", "get_attr"):
+                for values in _first(result):
+                    one = values[0] if len(values) == 1 else values
+                    found[f"{len(found)} {_title(node)}"] = one.clone()
             return result
 
-    try:
-        followed = fx.symbolic_trace(copied(model))
-    except fx.proxy.TraceError:
-        raise ValueError(
-            "The network's forward decides by the numbers in x; follow one without such an if."
-        ) from None
-    with torch.no_grad():
-        Listener(followed).run(image[None])
+    with torch.no_grad(), _in_words("torch.fx cannot follow the network"):
+        Listener(fx.symbolic_trace(copied(model))).run(image[None].float())
     return found
 
 
 def _title(node: fx.Node) -> str:
     if node.op == "placeholder":
         return "image"
-    if node.op == "call_module":
-        return node.target
-    sign, number = (
-        {"sub": "−", "truediv": "÷"}.get(getattr(node.target, "__name__", "")),
-        node.args[-1],
-    )
-    return (
-        f"{sign} {number}"
-        if sign and isinstance(number, int | float)
-        else node.name.rstrip("_0123456789")
-    )
+    name = getattr(node.target, "__name__", node.target)
+    numbers = [given for given in node.args[1:] if isinstance(given, int | float)]
+    return f"{SIGNS[name]} {numbers[0]}" if name in SIGNS and numbers else name
 
 
 def strongest(
     model: nn.Module, images: torch.Tensor, layer: str, kernel: int, count: int = 8
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the places of the images that excite a kernel of a ConvNet most, and the
-    patches that do, count×s×s.
+    """Return the places of the images that excite a kernel most, and the patches that
+    do, count×h×w.
 
     An image counts with the largest value of the kernel's map; its patch is all that
-    this value sees, s×s pixels.
+    this value sees, h×w pixels, black beyond the edge.
     """
-    convolution = _convolution(model, layer, kernel)
-    if layer not in RECEPTIVE_FIELDS or (
-        convolution.kernel_size,
-        convolution.padding,
-    ) != ((5, 5), (2, 2)):
-        raise ValueError(
-            f"strongest knows what conv1 and conv2 of a ConvNet see, not this {layer!r}."
-        )
+    _convolution(model, layer, kernel)
     check_images(images, 4)
     check_whole("count", count, 1, len(images))
-    size, step, before = RECEPTIVE_FIELDS[layer]
-    largest, at = (
-        feature_maps(model, images, layer)[layer][:, kernel].flatten(1).max(dim=1)
-    )
+    maps = feature_maps(model, images, layer)[layer][:, kernel]
+    largest, at = maps.flatten(1).max(dim=1)
     places = largest.topk(count).indices
-    seen = F.unfold(
-        images[places], size, padding=before, stride=step
-    )  # count × s² × all places in the map
-    return places, seen[range(count), :, at[places]].view(count, size, size)
+    (height, rows), (width, columns) = _windows(model, layer)
+    patches = images.new_zeros(count, height, width)
+    for patch, place in zip(patches, places, strict=True):
+        row, column = divmod(int(at[place]), maps.shape[2])
+        (top, to_top), (left, to_left) = rows[row], columns[column]
+        patch[to_top, to_left] = images[place, 0, top, left]
+    return places, patches
+
+
+def _windows(model: nn.Module, layer: str) -> list[tuple[int, list[tuple]]]:
+    """Return the most rows that a number of a layer's maps sees, and of each row of
+    maps what it sees; and the same for columns.
+
+    Each of 56 images has nan in one row or column, and what depends on it becomes nan.
+    In float64, as faster ways for float32 mix neighbours.
+    """
+    marked = torch.full((28,), torch.nan).double().diag()
+    rows = marked[:, None, :, None].expand(-1, 1, 28, 28)
+    found = feature_maps(copied(model).double(), torch.cat([rows, rows.mT]), layer)
+    reached = found[layer].isnan().any(1)
+    return [_seen(reached[:28].any(2)), _seen(reached[28:].any(1))]
+
+
+def _seen(reached: torch.Tensor) -> tuple[int, list[tuple[slice, slice]]]:
+    """Return the longest run in the columns of 28×n switches, and of each column the
+    run, and its place in a window of that length, which the image's edge may cut.
+    """
+    if not reached.any():
+        raise SentenceError("Which pixels this layer sees cannot be told.")
+    first = reached.int().argmax(0)
+    end = (reached * torch.arange(1, 29)[:, None]).amax(0)
+    size = int((end - first).max())
+    to = torch.where(first > 0, 0, size - end)
+    runs, places = map(slice, first, end), map(slice, to, to + end - first)
+    return size, [*zip(runs, places, strict=True)]
 
 
 def without(model: nn.Module, layer: str, kernel: int) -> nn.Module:
     """Return a copy of the network in which one kernel of a convolution, and its bias,
     is zero; in eval mode.
     """
+    _convolution(model, layer, kernel)
     ablated = copied(model)
-    for values in _convolution(ablated, layer, kernel).parameters():
+    for values in _layer(ablated, layer).parameters():
         values.data[kernel] = 0
     return ablated
 
@@ -145,13 +163,9 @@ def ablation(model: nn.Module, split: Split, layer: str) -> torch.Tensor:
     count, rows = _convolution(model, layer).out_channels, []
     for kernel in tracked(range(count + 1), layer):
         ablated = without(model, layer, kernel) if kernel < count else model
-        right = (logits(ablated, split.images).argmax(1) == split.labels).double()
-        rows.append(
-            torch.stack(
-                [right[split.labels == digit].mean() for digit in range(10)]
-                + [right.mean()]
-            )
-        )
+        right = _right(ablated, split)
+        by_digit = [right[split.labels == digit].mean() for digit in range(10)]
+        rows.append(torch.stack([*by_digit, right.mean()]))
     return torch.stack(rows)
 
 
@@ -172,7 +186,7 @@ def occlusion(
     for number, one in enumerate(covered):
         row, column = divmod(number, places)
         one[:, row : row + size, column : column + size] = fill
-    return logits(model, covered).softmax(1)[:, label].view(places, places)
+    return _logits(model, covered).softmax(1)[:, label].view(places, places)
 
 
 def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
@@ -194,7 +208,7 @@ def shift_curve(
     pixels = range(-most, most + 1)
     moves = [{"right": by} for by in pixels] + [{"down": by} for by in pixels if down]
     accuracies = [
-        evaluate(model, Split(moved(split.images, **move), split.labels))[1]
+        float(_right(model, Split(moved(split.images, **move), split.labels)).mean())
         for move in tracked(moves, "moved")
     ]
     return {"right": accuracies[: len(pixels)], "down": accuracies[len(pixels) :]}
@@ -202,11 +216,15 @@ def shift_curve(
 
 def copied(model: nn.Module) -> nn.Module:
     """Return a copy of a network in eval mode, on the CPU, in float32, and without the
-    hooks of others.
+    hooks of others: those of torch itself, as for pruning, are a part of it.
     """
-    twin = copy.deepcopy(model)
-    for layer in twin.modules():
-        layer._forward_hooks.clear()
+    twin = copy.deepcopy(_plain(model))
+    for part in twin.modules():
+        before, after = part._forward_pre_hooks, part._forward_hooks
+        for hooks in (before, after, part._backward_pre_hooks, part._backward_hooks):
+            for number, hook in [*hooks.items()]:
+                if not str(getattr(hook, "__module__", "")).startswith("torch."):
+                    del hooks[number]
     return twin.cpu().float().eval()
 
 
@@ -214,37 +232,66 @@ def check_images(images: torch.Tensor, dimensions: int) -> None:
     """Raise ValueError unless the images are N×1×28×28 (4 dimensions) or 1×28×28 (3),
     of float grey levels.
     """
-    fits = (
-        torch.is_tensor(images)
-        and images.is_floating_point()
-        and images.ndim == dimensions
-    )
+    wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
+    tensor = torch.is_tensor(images)
+    fits = tensor and images.is_floating_point() and images.ndim == dimensions
     if not fits or images.shape[-3:] != (1, 28, 28) or not len(images):
-        kind = (
-            f"{images.dtype} of shape {tuple(images.shape)}"
-            if torch.is_tensor(images)
-            else type(images).__name__
+        shape = f"{images.dtype} of shape {tuple(images.shape)}" if tensor else ""
+        raise SentenceError(
+            f"Give a float tensor {wanted}, grey levels from 0 to 1, "
+            f"not {shape or type(images).__name__}."
         )
-        wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
-        raise ValueError(
-            f"Give a float tensor {wanted}, grey levels from 0 to 1, not {kind}."
-        )
+
+
+def _first(output: object) -> list[torch.Tensor]:
+    """Return what a layer gives, or the first part of it, in a list that is empty where
+    this holds no numbers.
+    """
+    while isinstance(output, list | tuple) and output:
+        output = output[0]
+    some = torch.is_tensor(output) and output.ndim and output.numel()
+    return [output] if some else []
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Raise whatever a network of the student's own does as one sentence."""
+    try:
+        yield
+    except Exception as fault:
+        why = traceback.format_exception_only(fault)[0].splitlines()[0]
+        raise SentenceError(f"{what}: {why}") from fault
+
+
+def _logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    network = _plain(model)
+    with _in_words("The network takes no images N×1×28×28"):
+        return training.logits(network, images)
+
+
+def _right(model: nn.Module, split: Split) -> torch.Tensor:
+    return (_logits(model, split.images).argmax(1) == split.labels).double()
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """Return the network itself where torch.compile has wrapped it."""
+    if not isinstance(model, nn.Module):
+        raise SentenceError(f"Give a network, not {type(model).__name__}.")
+    return getattr(model, "_orig_mod", model)
 
 
 def _layer(model: nn.Module, name: str) -> nn.Module:
-    layers = dict(model.named_modules())
+    layers = dict(_plain(model).named_modules())
     if name not in layers:
-        raise ValueError(
-            f"The network has no layer {name!r}; it has {', '.join(filter(None, layers))}."
-        )
+        named = ", ".join(filter(None, layers))
+        raise SentenceError(f"The network has no layer {name!r}; it has {named}.")
     return layers[name]
 
 
 def _convolution(model: nn.Module, name: str, kernel: int = 0) -> nn.Conv2d:
     layer = _layer(model, name)
     if not isinstance(layer, nn.Conv2d):
-        raise ValueError(
-            f"{name!r} is a {type(layer).__name__} and has no kernels; name a Conv2d."
-        )
+        kind = type(layer).__name__
+        raise SentenceError(f"{name!r} is a {kind} and has no kernels; name a Conv2d.")
     check_whole(f"kernel of {name}", kernel, 0, layer.out_channels - 1)
     return layer

@@ -1,16 +1,20 @@
 """A look inside the network: against slow, obvious code, and against torch."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
+from torch.overrides import TorchFunctionMode
 
 from helpers import digits as data
 from helpers import inspection, networks
 from helpers.digits import Split
 from helpers.training import logits
+from helpers.validation import SentenceError
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,7 @@ def test_hooks_hear_what_the_layers_give_and_go_away(model, split):
     assert not any(part._forward_hooks for part in model.modules())
     broken = copy.deepcopy(model)
     broken.fc1 = nn.Linear(3, 3)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="takes no images .* cannot be multiplied"):
         inspection.feature_maps(broken, split.images, "conv1")
     assert not any(part._forward_hooks for part in broken.modules())
     with pytest.raises(
@@ -124,31 +128,76 @@ def test_a_kernel_that_is_not_there_is_refused_in_words(model, split, kernel, sa
             call()
 
 
-@pytest.mark.parametrize("layer", ["conv1", "conv2"])
-def test_the_patch_is_all_that_the_largest_value_sees(layer):
+class Averaged(TorchFunctionMode):
+    """Lets every pixel through that a maximum may choose and a ReLU may hold back."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is F.max_pool2d:
+            settings = {name: kwargs[name] for name in ("stride", "padding")}
+            return F.avg_pool2d(*args, **settings)
+        return args[0].clone() if func is F.relu else func(*args, **(kwargs or {}))
+
+
+def averaged(model, layer, pixels):
+    heard = []
+
+    def hear(_layer, _inputs, output):
+        heard.append(output)
+
+    with model.get_submodule(layer).register_forward_hook(hear), Averaged():
+        model(pixels)
+    return heard[0]
+
+
+def other_network(**second):
+    return nn.Sequential(
+        nn.Conv2d(1, 3, (3, 5), stride=2, dilation=(2, 1)),
+        nn.ReLU(),
+        nn.MaxPool2d(2, stride=1, padding=1),
+        nn.Conv2d(3, 2, 3, **second),
+        nn.Flatten(),
+        nn.LazyLinear(10),
+    )
+
+
+NETWORKS = {
+    "conv1": (networks.ConvNet, "conv1", (5, 5)),
+    "conv2": (networks.ConvNet, "conv2", (14, 14)),
+    "strided": (other_network, "0", (5, 5)),
+    "far": (partial(other_network, padding=1), "3", (11, 11)),
+    "beyond": (partial(other_network, padding=4), "3", (11, 11)),
+    "dilated": (partial(other_network, dilation=3), "3", (19, 19)),
+    "all": (partial(other_network, dilation=(4, 5)), "3", (23, 27)),
+}
+
+
+@pytest.mark.parametrize(("make", "layer", "window"), NETWORKS.values(), ids=NETWORKS)
+def test_the_patch_is_all_that_the_largest_value_sees(make, layer, window):
     torch.manual_seed(0)
-    model, images = networks.ConvNet(), torch.rand(30, 1, 28, 28)
+    model, images = make().eval(), torch.rand(30, 1, 28, 28)
+    model(images)
     maps = inspection.feature_maps(model, images, layer)[layer]
     for kernel in range(maps.shape[1]):
         places, patches = inspection.strongest(model, images, layer, kernel, 3)
         slow = sorted(range(30), key=lambda i: -float(maps[i, kernel].max()))[:3]
-        assert places.tolist() == slow
-        pixels = images[places[:1]].clone().requires_grad_()
-        x = model.conv1((pixels - 0.1307) / 0.3081)
-        # The average lets every pixel through that the maximum may choose.
-        x = x if layer == "conv1" else model.conv2(F.avg_pool2d(x, 2))
-        row, column = divmod(int(maps[places[0], kernel].argmax()), maps.shape[-1])
-        x[0, kernel, row, column].backward()
-        rows, columns = pixels.grad[0, 0].nonzero(as_tuple=True)
-        size = patches.shape[-1]
-        seen = images[
-            places[0], 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1
-        ]
-        if seen.shape == (size, size):  # else it reaches over the edge
-            assert torch.equal(patches[0], seen)
-        else:
-            assert seen.shape[0] <= size and seen.shape[1] <= size
-            assert float(patches[0].sum()) == pytest.approx(float(seen.sum()), rel=1e-5)
+        assert places.tolist() == slow and patches.shape == (3, *window)
+        for place, patch in zip(slow, patches, strict=True):
+            pixels = images[[place]].clone().requires_grad_()
+            seen_by = averaged(model, layer, pixels)[0, kernel].flatten()
+            seen_by[maps[place, kernel].argmax()].backward()
+            seen = pixels.grad[0, 0] != 0
+            if not seen.any():  # it sees nothing but the padding
+                assert not patch.any()
+                continue
+            rows, columns = seen.any(1).nonzero(), seen.any(0).nonzero()
+            box = images[
+                place, 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1
+            ]
+            inside = torch.zeros(window)
+            top = 0 if rows.min() else window[0] - len(box)
+            left = 0 if columns.min() else window[1] - box.shape[1]
+            inside[top : top + len(box), left : left + box.shape[1]] = box
+            assert torch.equal(patch, inside)
 
 
 @pytest.mark.parametrize(("size", "fill"), [(7, 0.0), (5, 1.0), (28, 0.5)])
@@ -262,16 +311,120 @@ def test_a_forward_that_decides_is_named(split):
         def forward(self, x):
             return x if x.sum() > 0 else -x
 
-    with pytest.raises(ValueError, match="decides by the numbers in x"):
+    with pytest.raises(ValueError, match=r"torch\.fx cannot follow .* control flow"):
         inspection.stages(Deciding(), split.images[0])
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        (lambda x: x if x.shape[0] > 1 else -x, "control flow"),
+        (lambda x: x.view(len(x), -1), "'len' is not supported"),
+        (lambda x: sum(torch.ones(n) for n in range(x.shape[0])), "as an integer"),
+    ],
+)
+def test_a_forward_that_fx_cannot_follow_is_named_by_its_reason(split, asks, said):
+    class Asking(nn.Module):
+        def forward(self, x):
+            return asks(x)
+
+    with pytest.raises(SentenceError, match=said) as caught:
+        inspection.stages(Asking(), split.images[0])
+    assert "\n" not in str(caught.value)
+
+
+class Memory(nn.Module):
+    """Rows of a picture as a sequence; the recurrent layer gives a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(28, 6, batch_first=True)
+        self.out = nn.Linear(6, 10)
+
+    def forward(self, x):
+        hidden, _ = self.lstm(x.squeeze(1))
+        return self.out(hidden[:, -1])
+
+
+def test_a_layer_that_gives_several_tensors_counts_with_the_first(split):
+    model, rows = Memory(), split.images[:3, 0]
+    truth = model.lstm(rows)[0]
+    heard = inspection.feature_maps(model, split.images[:3], "lstm")["lstm"]
+    assert torch.allclose(heard, truth, atol=1e-6)
+    found = inspection.stages(model, split.images[0])
+    assert torch.allclose(found["2 lstm"], truth[0], atol=1e-6)
+    assert found["2 lstm"].shape == (28, 6)
+
+
+class Twice(nn.Module):
+    """One layer is called twice, another never."""
+
+    def __init__(self):
+        super().__init__()
+        self.same = nn.Conv2d(1, 1, 3, stride=2)
+        self.unused = nn.Conv2d(1, 2, 3)
+        self.out = nn.Linear(36, 10)
+
+    def forward(self, x):
+        return self.out(self.same(self.same(x)).flatten(1))
+
+
+@pytest.mark.parametrize(("layer", "rows"), [("same", 8), ("unused", 0)])
+def test_a_layer_that_is_not_called_once_is_refused_in_words(split, layer, rows):
+    said = f"'{layer}' gives {rows} rows for 4 images: name a layer that is called once"
+    with pytest.raises(SentenceError, match=said):
+        inspection.feature_maps(Twice(), split.images[:4], layer)
+
+
+def test_stages_tell_two_calls_of_one_layer_apart(split):
+    model, x = Twice(), split.images[:1]
+    found = inspection.stages(model, x[0])
+    assert torch.allclose(found["1 same"], model.same(x)[0], atol=1e-6)
+    assert torch.allclose(found["2 same"], model.same(model.same(x))[0], atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", ["wrapped", "in place"])
+def test_a_compiled_network_is_looked_at_as_it_is_written(model, split, compiled):
+    mine = copy.deepcopy(model)
+    fast = torch.compile(mine, backend="eager") if compiled == "wrapped" else mine
+    if compiled == "in place":
+        fast.compile(backend="eager")
+    names = ("conv1", "conv2")
+    found = inspection.feature_maps(fast, split.images, *names)
+    truth = inspection.feature_maps(model, split.images, *names)
+    assert all(torch.allclose(found[name], truth[name], atol=1e-5) for name in names)
+    assert inspection.stages(fast, split.images[0]).keys() == (
+        inspection.stages(model, split.images[0]).keys()
+    )
+    assert (
+        float(inspection.without(fast, "conv1", 2).conv1.weight[2].detach().abs().sum())
+        == 0
+    )
 
 
 def test_hooks_of_others_do_not_disturb_and_are_not_called(model, split):
     mine, calls = copy.deepcopy(model), []
     mine.conv1.register_forward_hook(lambda _layer, _x, output: calls.append(output))
+    mine.conv1.register_forward_pre_hook(lambda _layer, x: calls.append(x))
+    mine.conv1.register_forward_pre_hook(partial(print), with_kwargs=True)
+    mine.conv1.register_full_backward_hook(lambda *grads: calls.append(grads))
+    mine.conv1.register_full_backward_pre_hook(lambda *grads: calls.append(grads))
     inspection.stages(mine, split.images[0])
-    inspection.without(mine, "conv2", 1)(split.images[:1])
-    assert calls == [] and len(mine.conv1._forward_hooks) == 1
+    twin = inspection.without(mine, "conv2", 1)
+    twin(split.images[:1].clone().requires_grad_()).sum().backward()
+    assert calls == []
+    mine(split.images[:1].clone().requires_grad_()).sum().backward()
+    assert len(calls) == 4
+
+
+def test_a_pruned_layer_stays_pruned_in_a_copy(model, split):
+    mine = copy.deepcopy(model)
+    prune.l1_unstructured(mine.conv2, "weight", 0.5)
+    with torch.no_grad():
+        mine.conv2.weight_orig.mul_(2)
+        truth = logits(mine, split.images[:3])
+        assert torch.allclose(inspection.copied(mine)(split.images[:3]), truth)
 
 
 @pytest.mark.parametrize(
@@ -314,8 +467,20 @@ def test_hooks_of_others_do_not_disturb_and_are_not_called(model, split):
         ),
         (
             lambda m, s: inspection.strongest(networks.Net(), s.images, "conv1", 0),
-            "conv1 and conv2 of a ConvNet",
+            "takes no images .* cannot be multiplied",
         ),
+        (
+            lambda m, s: inspection.stages(networks.Net(), s.images[0]),
+            "cannot follow the network: .* cannot be multiplied",
+        ),
+        (
+            lambda m, s: inspection.occlusion(networks.Net(), s.images[0], 3),
+            "no images",
+        ),
+        (lambda m, s: inspection.shift_curve(networks.Net(), s), "takes no images"),
+        (lambda m, s: inspection.ablation(networks.Net(), s, "conv1"), "no images"),
+        (lambda m, s: inspection.feature_maps(networks.Net, s.images), "not type"),
+        (lambda m, s: inspection.stages(None, s.images[0]), "network, not NoneType"),
     ],
 )
 def test_honest_mistakes_get_one_sentence(model, split, call, said):
