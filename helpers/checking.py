@@ -1,16 +1,16 @@
-"""Friendly checkers: each says in one sentence whether an answer is right, and never
-raises.
+"""Checkers of exercises: one sentence says whether an answer is right; none raises.
 
 A checker takes what the student made (a number, a tuple, a function), `None` while
-there is nothing yet. Known mistakes are data: pairs of the numbers that such a mistake
-gives and the hint for it.
+there is nothing yet. Known mistakes are pairs: the numbers that such a mistake gives,
+and the hint for it.
 """
 
+import contextlib
 import copy
 import functools
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from numbers import Real
 
@@ -19,11 +19,21 @@ from IPython import get_ipython
 from IPython.display import display
 from torch import nn
 
-from helpers.tracing import times
-
 YOURS = "your answer"
 DIFFERENT = "{lead} is {given}{at}, and should be {right}."
+NOTHING = "… Nothing to check yet: put your answer in place of None "
+NOTHING += "and run the cell again."
 Pairs = Sequence[tuple[object, str]]  # what known mistakes give, each with its hint
+# What a student's function may leave changed
+GRADIENTS = "gradients are off for good; use a with block, which ends."
+DTYPE = "torch's default dtype is {now}, and was {was}."
+MODE = "the model came in train({was}), "
+MODE += "and it, or a layer of it, goes out in train({now})."
+HOOKS = "forward", "forward_pre", "backward", "backward_pre"
+HOOK = "a hook stays behind at {name!r}; remove() it in finally, or use with."
+FROZEN = "requires_grad of {name} is {now}, and was {was}."
+NUMBERS = "the model is changed for good: {name} holds other numbers; work on a copy."
+GRADIENT = "{name} of the model has another .grad; torch.autograd.grad leaves it alone."
 
 
 class NotYet(Exception):
@@ -37,38 +47,37 @@ def expect(condition: bool, hint: str) -> None:
 
 
 def exercise(
-    praise: str, of: str = "", errors: dict[type, str] | None = None
+    praise: str,
+    of: str = "",
+    errors: dict[type, str] | None = None,
+    trains: bool = False,
 ) -> Callable:
-    """Turn a function that expects things of an answer into a checker that prints a
-    verdict.
+    """Make a function that expects things of an answer a checker that prints a verdict.
 
-    Where the answer is a function, `of` names its arguments, and `errors` says what an
-    error usually comes from.
+    Where the answer is a function, `of` names its arguments, `errors` says what an
+    error usually comes from, and `trains` lets it change a model's parameters.
     """
 
     def decorate(examine: Callable) -> Callable:
         @functools.wraps(examine)
         def check(answer: object = None) -> None:
             if answer is None or answer is ...:
-                print(
-                    "… Nothing to check yet: put your answer in place of None and run the cell again."
-                )
+                print(NOTHING)
                 return
             try:
-                # Whatever the student's code does to the seed, and to whether gradients
-                # are on, ends here.
-                with torch.random.fork_rng([]), torch.enable_grad():
+                with torch.random.fork_rng([]), torch.enable_grad(), leaves_unchanged():
                     torch.manual_seed(0)
-                    examine(_Function(answer, of) if of else answer)
+                    examine(_Function(answer, of, trains) if of else answer)
                 print(f"✓ Right: {praise}")
             except NotYet as hint:
                 print(f"✗ Not yet: {hint}")
             # whatever the student's own code does must not end in a traceback from here
             except Exception as error:
-                why = (errors or {}).get(type(error), "")
-                print(
-                    f"✗ Not yet: your answer stopped with {type(error).__name__}: {first_line(error)}{why}"
+                end = (errors or {}).get(type(error), ".")
+                said = ": ".join(
+                    filter(None, [type(error).__name__, first_line(error)])
                 )
+                print(f"✗ Not yet: your answer stopped with {said.rstrip('.')}{end}")
 
         del check.__wrapped__  # or Jupyter shows the signature of what is wrapped
         return check
@@ -77,18 +86,63 @@ def exercise(
 
 
 def first_line(value: object) -> str:
-    return str(value).partition("\n")[0]
+    """Return the first line of what an object says of itself, if it says anything."""
+    with contextlib.suppress(Exception):
+        return str(value).partition("\n")[0]
+    return ""
+
+
+@contextlib.contextmanager
+def leaves_unchanged(*models: nn.Module, trains: bool = False) -> Iterator[None]:
+    """Expect models, and torch's own switches, to be afterwards as they were.
+
+    Where `trains` is true, the numbers and .grad of parameters may change.
+    """
+    before = _state(models, trains)
+    switches = torch.is_grad_enabled(), torch.get_default_dtype()
+    try:
+        yield
+        after = _state(models, trains)
+        same = before.keys() == after.keys()
+        expect(same, "afterwards the model has other layers or parameters than before.")
+        for (hint, name), was in before.items():
+            now = after[hint, name]
+            expect(now == was, f"afterwards {hint.format(name=name, was=was, now=now)}")
+    finally:
+        torch.set_grad_enabled(switches[0])
+        torch.set_default_dtype(switches[1])
+
+
+def _state(models: Sequence[nn.Module], trains: bool) -> dict[tuple[str, str], object]:
+    """Return all that could stay changed, by the sentence that says so and by name."""
+    state = {
+        (GRADIENTS, ""): torch.is_grad_enabled(),
+        (DTYPE, ""): torch.get_default_dtype(),
+    }
+    for model in models:
+        for name, layer in model.named_modules():
+            state[MODE, name] = layer.training
+            hooks = (getattr(layer, f"_{kind}_hooks") for kind in HOOKS)
+            state[HOOK, name] = [key for found in hooks for key in found]
+        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+            state[FROZEN, name] = tensor.requires_grad
+            if not trains:
+                state[NUMBERS, name] = tensor.tolist()
+                state[GRADIENT, name] = plain(tensor.grad)
+    return state
 
 
 class _Function:
-    """A student's function, and the names of its arguments."""
+    """A student's function, with a guard around each model that it is given."""
 
-    def __init__(self, function: object, names: str) -> None:
+    def __init__(self, function: object, names: str, trains: bool) -> None:
         expect(callable(function), f"the answer is a function of {names}.")
-        self.function, self.names = function, names.split(", ")
+        self.function, self.names, self.trains = function, names.split(", "), trains
 
     def __call__(self, *given: object) -> object:
-        return self.function(*given)
+        models = [one for one in given if isinstance(one, nn.Module)]
+        with leaves_unchanged(*models, trains=self.trains):
+            return self.function(*given)
 
     def gives(
         self,
@@ -97,20 +151,10 @@ class _Function:
         mistakes: Pairs = (),
         otherwise: str = DIFFERENT,
     ) -> None:
-        """Expect the numbers of `right` for the arguments in `case`; the function gets
-        copies, which it may change.
-        """
-        said = ", ".join(
-            f"{name} {_said(value)}"
-            for name, value in zip(self.names, case, strict=True)
-        )
-        expect_same(
-            self(*copy.deepcopy(case)),
-            right,
-            mistakes,
-            otherwise,
-            f"for {said} the result",
-        )
+        """Expect the numbers of `right` for copies of the arguments in `case`."""
+        said = ", ".join(map("{} {}".format, self.names, map(_said, case)))
+        given, lead = self(*copy.deepcopy(case)), f"for {said} the result"
+        expect_same(given, right, mistakes, otherwise, lead)
 
     def agrees(
         self, right: Callable, cases: Sequence, otherwise: str = DIFFERENT
@@ -122,12 +166,9 @@ class _Function:
 
 def _said(value: object) -> str:
     if isinstance(value, torch.Tensor) and value.numel() > 8:
-        return f"of shape {times(value.shape)}"
-    return (
-        f"({type(value).__name__})"
-        if isinstance(value, nn.Module)
-        else str(plain(value))
-    )
+        return f"of shape {tuple(value.shape)}"
+    kind = f"({type(value).__name__})"
+    return kind if isinstance(value, nn.Module) else str(plain(value))
 
 
 def expect_same(
@@ -143,9 +184,8 @@ def expect_same(
     right = torch.as_tensor(right).detach().double()
     harmful = [pair for pair in mistakes if not close(right, pair[0])]
     given = as_numbers(given, right.shape, lead, harmful)
-    for place in (
-        (~torch.isclose(given, right, rtol=1e-5, atol=1e-5)).nonzero().tolist()
-    ):
+    wrong = ~torch.isclose(given, right, rtol=1e-5, atol=1e-5)
+    for place in wrong.nonzero().tolist():
         at = f" at {place}" if place else ""
         one, other = (f"{table[tuple(place)]:.6g}" for table in (given, right))
         raise NotYet(otherwise.format(lead=lead, given=one, at=at, right=other))
@@ -156,17 +196,17 @@ def as_numbers(
 ) -> torch.Tensor:
     """Return numbers of this shape as float64, or expect them."""
     words = "one number", "{} numbers, (…, …)", "{} rows of {} numbers, [[…], […]]"
-    wanted = (
-        words[len(shape)].format(*shape)
-        if len(shape) < 3
-        else f"numbers of shape {tuple(shape)}"
-    )
+    wanted = f"numbers of shape {tuple(shape)}"
+    wanted = words[len(shape)].format(*shape) if len(shape) < 3 else wanted
+    value = plain(given)
     expect(given is not None, f"{lead} is None; is a return missing?")
     try:
-        numbers = torch.as_tensor(plain(given), dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
+        numbers = torch.tensor(_floats(value), dtype=torch.float64)
+    except (TypeError, ValueError, OverflowError):
+        parts = value if isinstance(value, list) else [value]
+        text = any(isinstance(one, str) for one in parts)
+        quotes = ", without quotes" if text else ""
         said = first_line(repr(given))
-        quotes = ", without quotes" if {"'", '"'} & set(said) else ""
         raise NotYet(f"{lead} is {said}; give {wanted}{quotes}.") from None
     for wrong, hint in mistakes:
         expect(not close(numbers, wrong), hint)
@@ -175,7 +215,14 @@ def as_numbers(
     return numbers
 
 
+def _floats(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise TypeError("float() would take these")
+    return [*map(_floats, value)] if isinstance(value, list) else float(value)
+
+
 def close(one: torch.Tensor, other: object) -> bool:
+    """Say whether numbers are of one shape and, but for rounding, the same."""
     other = torch.as_tensor(other).detach().double()
     return one.shape == other.shape and torch.allclose(
         one, other, rtol=1e-5, atol=1e-5, equal_nan=True
@@ -188,47 +235,6 @@ def plain(value: object) -> object:
     """
     value = value.tolist() if hasattr(value, "tolist") else value
     return [plain(one) for one in value] if isinstance(value, tuple | list) else value
-
-
-def expect_kind(given: object, *kinds: type) -> None:
-    expect(given is not None, "it returns None; is a return missing?")
-    expect(
-        isinstance(given, kinds),
-        f"it returns a value of type {type(given).__name__}, not a {kinds[0].__name__}.",
-    )
-
-
-def expect_settings(
-    answer: object, names: set[str], needed: Sequence[str] = ()
-) -> None:
-    listed = ", ".join(sorted(names))
-    expect(
-        isinstance(answer, dict),
-        f"give a dict such as dict({min(names)}=1); the names are {listed}.",
-    )
-    expect(set(answer) <= names, f"only these names are yours to choose: {listed}.")
-    missing = sorted(set(needed) - set(answer))
-    expect(
-        not missing,
-        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.",
-    )
-    for name, value in answer.items():
-        whole = isinstance(value, int) and value >= 0
-        expect(
-            whole, f"{name} is {value!r}; give one whole number, not a negative one."
-        )
-
-
-def chosen_numbers(what: str, answer: object, most: int) -> set[int]:
-    """Return a set of whole numbers from 1 to `most`, or expect one."""
-    chosen = plain(answer)
-    expect(
-        isinstance(chosen, set | frozenset | list),
-        f"give a set of {what} numbers, like {{1, 2}}.",
-    )
-    whole = all(isinstance(one, Real) and one in range(1, most + 1) for one in chosen)
-    expect(whole, f"give {what} numbers, whole ones from 1 to {most}.")
-    return set(chosen)
 
 
 def predict(guess: object, truth: object) -> None:
@@ -279,10 +285,3 @@ def _near(said: object, came: object) -> bool:
     written = Decimal(f"{float(said):.6g}").as_tuple()
     rounded = round(came, -written.exponent)
     return len(written.digits) > 1 and math.isclose(said, rounded, rel_tol=1e-6)
-
-
-def expect_three(answer: object, right: Sequence[float], hints: Sequence[str]) -> None:
-    for place, (given, number, hint) in enumerate(
-        zip(as_numbers(answer, (3,)).tolist(), right, hints, strict=True), 1
-    ):
-        expect(given == number, f"number {place} is not {given:g}; {hint}")

@@ -1,1 +1,118 @@
-"""The checkers of the exercises, one file for each lesson."""
+"""The checkers of the exercises, one file for each lesson, and what several of them
+expect of an answer.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from helpers.checking import NotYet, as_numbers, expect, plain
+
+WINDOW = (
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+)  # torch takes these as pairs too
+
+
+def expect_kind(given: object, *kinds: type) -> None:
+    """Expect what a function returned to be of one of the kinds."""
+    expect(given is not None, "it returns None; is a return missing?")
+    kind, wanted = type(given).__name__, kinds[0].__name__
+    fits = isinstance(given, kinds)
+    expect(fits, f"it returns a value of type {kind}, not a {wanted}.")
+
+
+def expect_three(answer: object, right: Sequence[float], hints: Sequence[str]) -> None:
+    """Expect three numbers, and say the hint that belongs to the first wrong one."""
+    given = as_numbers(answer, (3,)).tolist()
+    for place, (one, number, hint) in enumerate(
+        zip(given, right, hints, strict=True), 1
+    ):
+        expect(one == number, f"number {place} is not {one:g}; {hint}")
+
+
+def chosen_settings(
+    answer: object,
+    names: Sequence[str],
+    needed: Sequence[str],
+    words: dict[str, Sequence] | None = None,
+) -> dict:
+    """Return settings with every number as an int, or expect such a dict.
+
+    A pair of equal numbers is one number where torch takes it for one; `words` are what
+    else a setting may be, such as padding="same".
+    """
+    listed, example = ", ".join(sorted(names)), ", ".join(f"{one}=…" for one in needed)
+    made = isinstance(answer, dict)
+    expect(made, f"give a dict such as dict({example}); the names are {listed}.")
+    expect({*answer} <= {*names}, f"only these names are yours to choose: {listed}.")
+    missing = sorted({*needed} - {*answer})
+    verb = "is" if len(missing) == 1 else "are"
+    expect(not missing, f"{' and '.join(missing)} {verb} missing.")
+    return {
+        name: _setting(name, plain(value), (words or {}).get(name, ()))
+        for name, value in answer.items()
+    }
+
+
+def _setting(name: str, value: object, words: Sequence) -> object:
+    if isinstance(value, bool | str) and value in words:
+        return value
+    one = value
+    if name in WINDOW and isinstance(value, list) and len(value) == 2:
+        one = value[0] if value[0] == value[1] else value
+    whole = isinstance(one, Integral) and not isinstance(one, bool) and one >= 0
+    expect(whole, f"{name} is {value!r}; give one whole number, not a negative one.")
+    return one
+
+
+def chosen_numbers(what: str, answer: object, most: int) -> set[int]:
+    """Return a set of whole numbers from 1 to `most`, or expect one."""
+    chosen = plain(answer)
+    several = isinstance(chosen, set | frozenset | list)
+    expect(several, f"give a set of {what} numbers, like {{1, 2}}.")
+    numbers = [plain(one) for one in chosen]
+    whole = all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in numbers
+    )
+    within = whole and {*numbers} <= {*range(1, most + 1)}
+    expect(within, f"give {what} numbers, whole ones from 1 to {most}.")
+    return {*numbers}
+
+
+def between(low: int, high: int) -> int:
+    """Return a whole number drawn from `low` to `high`, both of them among it."""
+    return int(torch.randint(low, high + 1, ()))
+
+
+@contextlib.contextmanager
+def as_hint() -> Iterator[None]:
+    """Give what the helpers say of sizes that do not fit as the hint of a checker."""
+    try:
+        yield
+    except ValueError as error:
+        raise NotYet(str(error)) from None
+
+
+class Called(TorchFunctionMode):
+    """While it is entered, notes by name which functions of torch are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: object,
+        args: tuple = (),
+        kwargs: dict | None = None,
+    ) -> object:
+        """Note the function, and call it."""
+        self.names.add(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from exercises import chosen_settings, expect_three
 from helpers.checking import (
     as_numbers,
     exercise,
     expect,
     expect_same,
-    expect_settings,
-    expect_three,
     plain,
 )
 from helpers.sizes import output_size, pixels_read
@@ -77,7 +76,7 @@ def halve(answer: dict) -> None:
     """Check settings that bring 28 to 14 with a kernel of at least 3 and no pixel
     unread.
     """
-    expect_settings(
+    answer = chosen_settings(
         answer, {"kernel_size", "stride", "padding", "dilation"}, ["kernel_size"]
     )
     expect(
@@ -119,7 +118,7 @@ def see_far(answer: dict) -> None:
     """Check settings of a 3×3 kernel that spans 9 pixels and keeps the size of a 28×28
     picture.
     """
-    expect_settings(answer, {"dilation", "padding"}, ["dilation"])
+    answer = chosen_settings(answer, {"dilation", "padding"}, ["dilation"])
     span, size = answer["dilation"] * 2 + 1, output_size(28, 3, **answer)
     expect(
         span == 9,

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from exercises import chosen_settings, expect_three
 from helpers.checking import (
     as_numbers,
     exercise,
     expect,
     expect_same,
-    expect_settings,
-    expect_three,
 )
 from helpers.sizes import pooled_size
 
@@ -72,7 +71,7 @@ def average_pooling(answer: Callable) -> None:
 @exercise("it halves the size, and neighbouring windows share pixels.")
 def overlapping_windows(answer: dict) -> None:
     """Check settings of a pooling that brings 28 to 14 with windows that overlap."""
-    expect_settings(
+    answer = chosen_settings(
         answer, {"kernel_size", "stride", "padding"}, ["kernel_size", "stride"]
     )
     k, s, p = answer["kernel_size"], answer["stride"], answer.get("padding", 0)

@@ -8,12 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from exercises import expect_kind, expect_three
 from helpers.checking import (
     exercise,
     expect,
-    expect_kind,
     expect_same,
-    expect_three,
     plain,
 )
 from helpers.networks import Net
@@ -222,7 +221,9 @@ def reciprocal(answer: type) -> None:
     )
 
 
-@exercise("clear, forward, loss, backward, step.", of="net, x, target, steps, lr")
+@exercise(
+    "clear, forward, loss, backward, step.", of="net, x, target, steps, lr", trains=True
+)
 def five_lines(answer: Callable) -> None:
     """Check a function that makes so many steps of SGD and returns the losses, against
     a loop of ours.

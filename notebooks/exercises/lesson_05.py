@@ -8,14 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from exercises import chosen_numbers, expect_kind
 from exercises.lesson_04 import _graphs
 from helpers.checking import (
     NotYet,
     as_numbers,
-    chosen_numbers,
     exercise,
     expect,
-    expect_kind,
     expect_same,
 )
 

@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from exercises import chosen_numbers, expect_kind
 from exercises.lesson_05 import _keeps
 from helpers.checking import (
     NotYet,
-    chosen_numbers,
     exercise,
     expect,
-    expect_kind,
     expect_same,
     first_line,
 )

@@ -360,7 +360,8 @@ WRONG = [
     (
         lesson_03.drop,
         lambda x, p, mask: x * mask,
-        "for x [1.0, 2.0, 3.0, 4.0], p 0.5, mask [1.0, 0.0, 1.0, 1.0] the result is 1 at [0], and should be 2",
+        "for x [1.0, 2.0, 3.0, 4.0], p 0.5, mask [1.0, 0.0, 1.0, 1.0] "
+        "the result is 1 at [0], and should be 2",
     ),
     (
         lesson_03.drop,
@@ -387,7 +388,11 @@ WRONG = [
         {"in_channels": 64, "out_channels": -1, "kernel_size": 1},
         "negative",
     ),
-    (lesson_03.mix_channels, nn.Conv2d(64, 16, 1), "such as dict(in_channels=1)"),
+    (
+        lesson_03.mix_channels,
+        nn.Conv2d(64, 16, 1),
+        "such as dict(in_channels=…, out_channels=…, kernel_size=…)",
+    ),
     (
         lesson_03.mix_channels,
         {"out_channels": 16},

@@ -272,8 +272,9 @@ def shares_in_lists(matrix):
 
 def step_up(model, image, label, size, way=torch.sign, low=0, own=False):
     x = (image if own else image.clone()).requires_grad_()
-    F.cross_entropy(model(x[None]), torch.tensor([label])).backward()
-    return (x.detach() + size * way(x.grad)).clamp(low, 1 - low)
+    loss = F.cross_entropy(model(x[None]), torch.tensor([label]))
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x.detach() + size * way(slope)).clamp(low, 1 - low)
 
 
 def step_in_place(*given):
