@@ -1,7 +1,6 @@
-"""Every matplotlib drawing of the course: one style, one palette, and words for those
-who do not see it.
-"""
+"""Every matplotlib drawing of the course, with words for those who do not see it."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import cycle, product
 
@@ -19,41 +18,35 @@ from helpers import sizes
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION])
 WARM = LinearSegmentedColormap.from_list("warm", ["white", VERMILION])
+DASHES = "-", "--", ":", "-."
 DOTS_PER_INCH = 80
+PLACING = "input_size", "stride", "padding"
 
 
 class Picture:
-    """A drawing that shows itself as a PNG in a notebook and says in words what can be
-    seen.
-    """
+    """A drawing: a PNG in a notebook, and in words what can be seen."""
 
     def __init__(self, figure: Figure, alt: str):
         self.alt, self._figure = alt, figure
         drawing, small = BytesIO(), BytesIO()
         figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
-        # 48 colours are enough for these drawings, and keep the notebooks small for
-        # slow networks.
-        Image.open(drawing).convert("RGB").quantize(48).save(
-            small, format="png", optimize=True
-        )
+        # 48 colours are enough, and keep the notebooks small for slow networks.
+        reduced = Image.open(drawing).convert("RGB").quantize(48)
+        reduced.save(small, format="png", optimize=True)
         self.png = small.getvalue()
 
     def save(self, path: str) -> None:
-        """Keep the drawing in a file: .svg and .pdf stay sharp at any size, .png does
-        not.
-        """
+        """Keep the drawing in a file; .svg and .pdf stay sharp at any size."""
+        about = {"Title": self.alt}
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "the same each time"}):
-            self._figure.savefig(
-                path, bbox_inches="tight", metadata={"Title": self.alt}
-            )
+            self._figure.savefig(path, bbox_inches="tight", metadata=about)
 
     def __repr__(self) -> str:
         return self.alt
 
     def _repr_mimebundle_(self, **_kwargs: object) -> tuple[dict, dict]:
-        return {"image/png": self.png, "text/plain": self.alt}, {
-            "image/png": {"alt": self.alt}
-        }
+        data = {"image/png": self.png, "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
 
 
 def images(
@@ -66,18 +59,18 @@ def images(
     signed: bool = False,
     tile: float = 2.3,
 ) -> Picture:
-    """Draw H×W tensors side by side in grey, under their names and, where it is given,
-    a title for all.
+    """Draw H×W tensors side by side in grey, under their names and a title for all.
 
     `says` is one sentence on what can be seen, for those who do not see it. Where
     `black` and `white` are not given, each picture goes from its own smallest to its
     own largest value. `signed` paints negative numbers blue, positive ones vermilion,
     and zero white, with one scale for all pictures. A picture is `tile` inches wide.
     """
-    ends = {"cmap": "gray", "vmin": black, "vmax": white}
+    ends, kind = dict(cmap="gray", vmin=black, vmax=white), "Grey pictures"
     if signed:
         largest = max(float(picture.abs().max()) for picture in pictures.values())
-        ends = {"cmap": SIGNED, "vmin": -largest, "vmax": largest}
+        ends = dict(cmap=SIGNED, vmin=-largest, vmax=largest)
+        kind = "Blue for negative and orange for positive numbers"
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(tile * columns, (tile + 0.4) * rows), layout="constrained")
@@ -90,23 +83,15 @@ def images(
     if title:
         figure.suptitle(title)
     words = ", ".join(f"{name} {_size(picture)}" for name, picture in pictures.items())
-    kind = (
-        "Blue for negative and orange for positive numbers"
-        if signed
-        else "Grey pictures"
-    )
     return Picture(figure, f"{says} {kind}: {words}.")
 
 
 def matrices(values: dict[str, torch.Tensor]) -> Picture:
-    """Draw small H×W tensors side by side, each cell with its number; the words hold
-    every number too.
-    """
+    """Draw small H×W tensors side by side, with every number, also in the words."""
     widths = [tensor.shape[1] for tensor in values.values()]
     height = max(tensor.shape[0] for tensor in values.values())
-    figure = Figure(
-        figsize=(0.42 * sum(widths) + 0.5 * len(widths), 0.42 * height + 0.5)
-    )
+    size = 0.42 * sum(widths) + 0.5 * len(widths), 0.42 * height + 0.5
+    figure = Figure(figsize=size)
     axes = figure.subplots(1, len(values), squeeze=False, width_ratios=widths).ravel()
     for axis, (name, tensor) in zip(axes, values.items(), strict=True):
         _numbers(axis, name, tensor)
@@ -124,18 +109,13 @@ def table(
     title: str,
     places: int = 0,
 ) -> Picture:
-    """Draw a table R×C of numbers under its title, darker for larger ones, nan left
-    blank; the words hold them too.
-    """
-    figure = Figure(
-        figsize=(1.6 + 0.62 * len(columns), 0.9 + 0.36 * len(rows)),
-        layout="constrained",
-    )
+    """Draw a table R×C of numbers, darker for larger ones, nan left blank."""
+    size = 1.6 + 0.62 * len(columns), 0.9 + 0.36 * len(rows)
+    figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
-    top = float(values.nan_to_num().max()) or 1.0
-    axis.imshow(
-        values.clamp(min=0).numpy(), cmap=WARM, vmin=0, vmax=1.6 * top, aspect="auto"
-    )
+    top = 1.6 * (float(values.nan_to_num().max()) or 1.0)
+    shown = values.clamp(min=0).numpy()
+    axis.imshow(shown, cmap=WARM, vmin=0, vmax=top, aspect="auto")
     texts = [
         ["" if value.isnan() else f"{value:.{places}f}" for value in row]
         for row in values
@@ -152,31 +132,18 @@ def table(
 
 
 def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Picture:
-    """Draw accuracy over confidence, from 0 to 1: for each bin (confidence, accuracy,
-    half of its interval, images).
+    """Draw accuracy over confidence, from 0 to 1.
+
+    A bin is (confidence, accuracy, half of its interval, images).
     """
-    axis = _plot(
-        5,
-        4.2,
-        title=title,
-        xlabel="mean probability of the answer",
-        ylabel="share that is right",
-    )
+    axis = _plot(5, 4.2, title, "mean probability of the answer", "share that is right")
     confidence, accuracy, margin, counts = zip(*bins, strict=True)
     axis.plot([0, 1], [0, 1], "--", color="0.4", label="sure as often as right")
-    axis.errorbar(
-        confidence,
-        accuracy,
-        margin,
-        fmt="o",
-        color=BLUE,
-        capsize=4,
-        label="measured, with its interval",
-    )
+    marks = dict(fmt="o", color=BLUE, capsize=4, label="measured, with its interval")
+    axis.errorbar(confidence, accuracy, margin, **marks)
+    beside = dict(xytext=(8, -12), textcoords="offset points", fontsize=9)
     for x, y, count in zip(confidence, accuracy, counts, strict=True):
-        axis.annotate(
-            f"{count:,}", (x, y), (8, -12), textcoords="offset points", fontsize=9
-        )
+        axis.annotate(f"{count:,}", (x, y), **beside)
     axis.set_ylim(0, 1.06)
     axis.legend(loc="upper left")
     words = "; ".join(
@@ -193,24 +160,12 @@ def lines(
     says: str,
     start: int = 0,
 ) -> Picture:
-    """Draw curves over start, start + 1, …, each with a line style of its own; the
-    words hold every number too.
-    """
-    axis = _plot(7.5, 3.6, title=title, xlabel=along, ylabel=up)
-    styles = zip(
-        cycle(("-", "--", ":", "-.")), cycle((BLUE, VERMILION, "black")), strict=False
-    )
-    for (name, values), (dashes, colour) in zip(curves.items(), styles, strict=False):
-        along_them = range(start, start + len(values))
-        axis.plot(
-            along_them,
-            values,
-            dashes,
-            color=colour,
-            marker="o",
-            markersize=4,
-            label=name,
-        )
+    """Draw curves over start, start + 1, …, and say every number in the words."""
+    axis = _plot(7.5, 3.6, title, along, up)
+    colours = BLUE, VERMILION, "black"
+    for (name, values), style in zip(curves.items(), _styles(colours), strict=False):
+        places = range(start, start + len(values))
+        axis.plot(places, values, marker="o", markersize=4, label=name, **style)
     axis.set_ylim(0, None)
     axis.figure.legend(loc="outside right upper")
     words = "; ".join(
@@ -221,14 +176,11 @@ def lines(
 
 
 def in_bins(values: list[float], most: int = 100) -> tuple[list[int], list[float]]:
-    """Return the means of at most `most` stretches of the values, and how many values
-    stand up to each one's end.
-    """
+    """Return the ends of at most `most` stretches of the values, and their means."""
     width = -(-len(values) // most) or 1
-    stretches = [
-        values[start : start + width] for start in range(0, len(values), width)
-    ]
-    ends = [min(start + width, len(values)) for start in range(0, len(values), width)]
+    starts = range(0, len(values), width)
+    stretches = [values[start : start + width] for start in starts]
+    ends = [min(start + width, len(values)) for start in starts]
     return ends, [sum(stretch) / len(stretch) for stretch in stretches]
 
 
@@ -239,76 +191,48 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     batches, loss, accuracy by epoch.
     """
     named = any(runs)
-    figure = Figure(figsize=(9.5, 3.4 + 0.25 * named * len(runs)), layout="constrained")
-    for axis, place, what in zip(
-        figure.subplots(1, 2), (1, 2), ("losses", "accuracies"), strict=True
-    ):
-        styles = zip(
-            cycle((BLUE, VERMILION, "black", GREEN)),
-            cycle(("-", "--", ":", "-.")),
-            strict=False,
-        )
-        for (name, run), (colour, dashes) in zip(runs.items(), styles, strict=False):
-            axis.plot(
-                run["steps"],
-                run[what],
-                dashes,
-                color=colour,
-                lw=1,
-                label=f"{name} training".strip(),
-            )
-            points = [[row[0], row[place]] for row in run["validation"]] or [
-                [torch.nan] * 2
-            ]
-            marks = {
-                "marker": "o",
-                "markersize": 6,
-                "markerfacecolor": "none",
-                "markeredgewidth": 2,
-            }
-            axis.plot(
-                *zip(*points, strict=True),
-                dashes,
-                color=colour,
-                label=f"{name} validation".strip(),
-                **marks,
-            )
+    size = 9.5, 3.4 + 0.25 * named * len(runs)
+    figure = Figure(figsize=size, layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    colours = BLUE, VERMILION, "black", GREEN
+    for (name, run), style in zip(runs.items(), _styles(colours), strict=False):
+        _run(loss, name, run, "losses", 1, style)
+        _run(accuracy, name, run, "accuracies", 2, style)
+    for axis in figure.axes:
         axis.grid(color="0.9")
-    loss, accuracy = figure.axes
-    loss.set(
-        title=f"loss, {source}", xlabel="batches", ylabel="cross entropy", yscale="log"
-    )
-    accuracy.set(
-        title=f"accuracy, {source}",
-        xlabel="batches",
-        ylabel="share that is right",
-        ylim=(None, 1.005),
-    )
+        axis.set_xlabel("batches")
+    loss.set(title=f"loss, {source}", ylabel="cross entropy", yscale="log")
+    accuracy.set(title=f"accuracy, {source}", ylabel="share that is right")
+    accuracy.set_ylim(None, 1.005)
     if named:  # within the axes, the names would lie on the curves
-        figure.legend(
-            handles=[*loss.lines[::2], *loss.lines[1::2]],
-            loc="outside lower center",
-            ncols=2,
-        )
+        handles = [*loss.lines[::2], *loss.lines[1::2]]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     elif runs:
         loss.legend()
-    words = (
-        "; ".join(f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items())
-        or "No run yet"
+    words = "; ".join(
+        f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items()
     )
-    return Picture(
-        figure, f"Two curves along the batches of training on {source}. {words}."
-    )
+    says = f"Two curves along the batches of training on {source}."
+    return Picture(figure, f"{says} {words or 'No run yet'}.")
+
+
+def _run(
+    axis: Axes, name: str, run: dict[str, list], what: str, place: int, style: dict
+) -> None:
+    axis.plot(run["steps"], run[what], lw=1, label=f"{name} training".strip(), **style)
+    marks = dict(marker="o", markersize=6, markerfacecolor="none", markeredgewidth=2)
+    points = [(row[0], row[place]) for row in run["validation"]]
+    along, up = zip(*points or [(torch.nan, torch.nan)], strict=True)
+    axis.plot(along, up, label=f"{name} validation".strip(), **style, **marks)
 
 
 def _outcome(run: dict[str, list]) -> str:
     if not run["validation"]:
         return "no epoch was finished"
-    (batches, loss, right), best = (
-        run["validation"][-1],
-        max(right for *_, right in run["validation"]),
-    )
-    said = f"after {batches} batches the validation loss is {loss:.3f} and the accuracy {right:.2%}"
+    batches, loss, right = run["validation"][-1]
+    said = f"after {batches} batches the validation loss is {loss:.3f}"
+    said += f" and the accuracy {right:.2%}"
+    best = max(right for *_, right in run["validation"])
     return said + (f", at best {best:.2%}" if len(run["validation"]) > 1 else "")
 
 
@@ -320,74 +244,61 @@ def graph(
     current: int | None,
     says: str,
 ) -> Picture:
-    """Draw nodes as boxes with two lines of words at (column, row), and edges as arrows
-    along their points.
-    """
-    columns, rows = ([place[axis] for place in places.values()] for axis in (0, 1))
-    points = [point for route in routes.values() for point in route]
-    left = min([*columns, *(x for x, _ in points)])
+    """Draw nodes as boxes at (column, row), and edges as arrows along their points."""
+    columns, rows = zip(*places.values(), strict=True)
+    left = min([*columns, *(x for route in routes.values() for x, _ in route)])
+    across, down = max(columns) - left + 1, max(rows) + 1
     width = 0.4 + 0.085 * max(len(line) for lines in words.values() for line in lines)
-    figure = Figure(figsize=(width * (max(columns) - left + 1), 0.55 * (max(rows) + 1)))
-    axis = figure.add_axes(
-        (0, 0, 1, 1),
-        xlim=(left - 0.5, max(columns) + 0.5),
-        ylim=(max(rows) + 0.5, -0.5),
-    )
+    figure = Figure(figsize=(width * across, 0.55 * down))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set(xlim=(left - 0.5, max(columns) + 0.5), ylim=(down - 0.5, -0.5))
     axis.axis("off")
     for route in routes.values():
-        (x, y), *_, (end, last) = route
-        path = [
-            (x, y + 0.3),
-            *route[1:-1],
-            (end, last - 0.44),
-        ]  # from below one box to just above the other
-        axis.plot(*zip(*path, strict=True), color="0.45", lw=1, solid_joinstyle="round")
-        arrow = {"arrowstyle": "-|>", "color": "0.45", "shrinkA": 0, "shrinkB": 0}
-        axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
-    for number, (column, row) in places.items():
-        leaf = number in leaves
-        box = {
-            "boxstyle": "square" if leaf else "round",
-            "facecolor": "#ddf3ec" if leaf else "0.94",
-        }
-        box |= {"edgecolor": GREEN if leaf else "0.4", "linewidth": 2 if leaf else 1}
-        box |= {"edgecolor": "black", "linewidth": 3} if number == current else {}
+        _arrow(axis, route)
+    for number, place in places.items():
         text = f"{number}  {words[number][0]}\n{words[number][1]}"
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, bbox=box)
-    return Picture(
-        figure,
-        f"{says} Square boxes with a thick edge are leaves; arrows show the way of the gradients.",
-    )
+        box = _box(number in leaves, number == current)
+        axis.text(*place, text, ha="center", va="center", fontsize=8, bbox=box)
+    legend = "Square boxes with a thick edge are leaves"
+    return Picture(figure, f"{says} {legend}; arrows show the way of the gradients.")
+
+
+def _arrow(axis: Axes, route: list[tuple[float, float]]) -> None:
+    """Draw an edge from below one box to just above the other."""
+    (x, y), *_, (end, last) = route
+    path = [(x, y + 0.3), *route[1:-1], (end, last - 0.44)]
+    axis.plot(*zip(*path, strict=True), color="0.45", lw=1, solid_joinstyle="round")
+    arrow = {"arrowstyle": "-|>", "color": "0.45", "shrinkA": 0, "shrinkB": 0}
+    axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
+
+
+def _box(leaf: bool, current: bool) -> dict[str, object]:
+    shape = dict(boxstyle="round", facecolor="0.94", edgecolor="0.4", linewidth=1)
+    if leaf:
+        shape = dict(boxstyle="square", facecolor="#ddf3ec", edgecolor=GREEN)
+        shape["linewidth"] = 2
+    return shape | (dict(edgecolor="black", linewidth=3) if current else {})
 
 
 def sliding_window(
     panels: dict[str, torch.Tensor], settings: dict, step: int
 ) -> Picture:
-    """Draw a bench as it stands: boards by name, the padded "input" first, "output"
-    among them (nan: no number).
+    """Draw a bench as it stands: boards by name, the padded "input" first.
+
+    "output" is among them; nan is no number.
     """
-    size, stride, padding = (
-        settings[name] for name in ("input_size", "stride", "padding")
-    )
-    window = {
-        "kernel_size": settings["kernel_size"],
-        "dilation": settings.get("dilation", 1),
-    }
-    output, span = panels["output"], sizes.window_span(**window)
+    size, stride, padding = (settings[name] for name in PLACING)
+    kernel = {name: settings.get(name, 1) for name in ("kernel_size", "dilation")}
+    output, span = panels["output"], sizes.window_span(**kernel)
     row, column = divmod(step, len(output))
-    read = sizes.pixels_read(
-        size, stride=stride, padding=padding, places=len(output), **window
-    )
+    places = dict(stride=stride, padding=padding, places=len(output))
+    read = sizes.pixels_read(size, **kernel, **places)
     figure = Figure(figsize=(12.5, 4))
     widths = [3 if name in ("input", "output", "gradient") else 1.6 for name in panels]
-    for axis, (name, board) in zip(
-        figure.subplots(1, 4, width_ratios=widths), panels.items(), strict=True
-    ):
-        _numbers(
-            axis,
-            f"{'padded ' if padding and name == 'input' else ''}{name} {_size(board)}",
-            board,
-        )
+    axes = figure.subplots(1, 4, width_ratios=widths)
+    for axis, (name, board) in zip(axes, panels.items(), strict=True):
+        padded = "padded " if padding and name == "input" else ""
+        _numbers(axis, f"{padded}{name} {_size(board)}", board)
         if name in ("input", "gradient"):
             _hatch(axis, size, padding, read)
             _frame(axis, row * stride, column * stride, span)
@@ -399,19 +310,22 @@ def sliding_window(
     return Picture(figure, f"The bench with {words}. Output {_size(output)}; {result}.")
 
 
-def _plot(width: float, height: float, **words: str) -> Axes:
+def _styles(colours: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """Return line styles without end, no two neighbours alike."""
+    for dashes, colour in zip(cycle(DASHES), cycle(colours), strict=False):
+        yield {"linestyle": dashes, "color": colour}
+
+
+def _plot(width: float, height: float, title: str, along: str, up: str) -> Axes:
     axis = Figure(figsize=(width, height), layout="constrained").subplots()
-    axis.set(**words)
+    axis.set(title=title, xlabel=along, ylabel=up)
     axis.grid(color="0.9")
     return axis
 
 
 def _frame(axis: Axes, row: int, column: int, span: int) -> None:
-    axis.add_patch(
-        Rectangle(
-            (column - 0.5, row - 0.5), span, span, fill=False, edgecolor=VERMILION, lw=3
-        )
-    )
+    edge = dict(fill=False, edgecolor=VERMILION, lw=3)
+    axis.add_patch(Rectangle((column - 0.5, row - 0.5), span, span, **edge))
 
 
 def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
@@ -419,15 +333,9 @@ def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
     for row, column in product(range(-padding, size + padding), repeat=2):
         inside = 0 <= row < size and 0 <= column < size
         if not inside or row not in read or column not in read:
-            mark = {
-                "hatch": "xxx" if inside else "//",
-                "edgecolor": "0.7",
-                "fill": False,
-                "lw": 0,
-            }
-            axis.add_patch(
-                Rectangle((column + padding - 0.5, row + padding - 0.5), 1, 1, **mark)
-            )
+            corner = column + padding - 0.5, row + padding - 0.5
+            mark = dict(hatch="xxx" if inside else "//", edgecolor="0.7", fill=False)
+            axis.add_patch(Rectangle(corner, 1, 1, lw=0, **mark))
 
 
 def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:
@@ -445,11 +353,8 @@ def _write(axis: Axes, texts: list[list[str]], size: int) -> None:
 
 
 def _short(value: torch.Tensor) -> str:
-    return (
-        ""
-        if value.isnan()
-        else f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
-    )
+    text = f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
+    return "" if value.isnan() else text
 
 
 def _size(values: torch.Tensor) -> str:
