@@ -329,7 +329,7 @@ def _frame(axis: Axes, row: int, column: int, span: int) -> None:
 
 
 def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
-    """Mark the padding with strokes and the pixels that no window reads with crosses."""
+    """Mark the padding with strokes, and with crosses what no window reads."""
     for row, column in product(range(-padding, size + padding), repeat=2):
         inside = 0 <= row < size and 0 <= column < size
         if not inside or row not in read or column not in read:

@@ -15,6 +15,7 @@ from test_autograd import MODELS, made, net_and_loss
 
 from helpers import autograd
 from helpers.widgets.stepper import (
+    DENSE,
     FEW,
     FULL,
     LARGEST_PICTURE,
@@ -24,6 +25,7 @@ from helpers.widgets.stepper import (
     BackwardStepper,
     _board,
     _says,
+    _shown,
 )
 
 WALK = """async (steps) => {
@@ -75,7 +77,9 @@ def test_the_page_shows_every_gradient_of_the_record(browser, stepper):
         assert arrivals == 1 and len(pieces) == len(truths)
         for piece, truth in zip(pieces, truths, strict=True):
             check_piece(piece, truth)
-        assert RULES[record.graph.nodes[step]["operation"]] in one["says"]
+        node = record.graph.nodes[step]
+        dense = node["operation"] == "AddmmBackward0"  # all of Net's are
+        assert (DENSE if dense else RULES[node["operation"]]) in one["says"]
         check_grads(one["grads"], record, step)
     page.evaluate("clean()")
     assert page.evaluate("Object.values(model.heard).flat().length") == 0
@@ -313,3 +317,18 @@ def test_what_the_rules_say_is_what_torch_does():
     assert torch.allclose(
         x, F.fold(w.flatten(1).T @ g.flatten(2), (5, 5), 3), atol=1e-4
     )
+
+
+def test_only_a_layer_with_its_weight_turned_over_is_called_dense():
+    a, b, m = (torch.randn(3, 3, requires_grad=True) for _ in range(3))
+    general = BackwardStepper(torch.addmm(m, a, b).sum(), m=m, a=a, b=b)
+    dense = BackwardStepper(F.linear(a, b, m[0]).sum(), a=a, b=b)
+    rules = [
+        [node["rule"] for node in _shown(stepper.record)["nodes"]]
+        for stepper in (general, dense)
+    ]
+    assert RULES["AddmmBackward0"] in rules[0] and DENSE not in rules[0]
+    assert DENSE in rules[1] and RULES["AddmmBackward0"] not in rules[1]
+    record = general.record.gradients()
+    assert torch.allclose(record["a"], torch.ones(3, 3) @ b.T)
+    assert torch.allclose(record["b"], a.T @ torch.ones(3, 3))

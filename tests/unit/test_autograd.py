@@ -551,3 +551,12 @@ def test_the_drawing_of_a_large_network_is_an_svg_with_every_name(tmp_path):
     assert all(f"  {name}<" in texts[0] for name, _ in model.named_parameters())
     assert texts[0].count("ConvolutionBackward0") == 20
     assert texts[0].partition("</metadata>")[2] == texts[1].partition("</metadata>")[2]
+
+
+def test_a_frozen_model_gives_no_names_and_is_no_other_model():
+    frozen, x = nn.Linear(3, 2).requires_grad_(False), torch.randn(1, 3)
+    found = autograd.graph(frozen(x.requires_grad_()).sum(), frozen)
+    assert {what["name"] for _, what in found.nodes(data=True)} == {""}
+    other = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match="computed by another one"):
+        autograd.graph(other(x).sum(), nn.Linear(3, 2))
