@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
 
 from helpers import figures
-from helpers.tracing import times
+from helpers.sizes import times
 
 LEAF = "AccumulateGrad"
 MOST_NODES, MOST_COLUMNS = 400, 24  # more than this is no picture any more

@@ -2,24 +2,26 @@
 equal.
 """
 
+import json
+import os
 import warnings
 import zipfile
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from helpers.validation import SentenceError
 
 CHECKPOINT = Path(__file__).parent / "assets" / "convnet.pt"
 SNAPSHOTS = CHECKPOINT.with_stem("convnet_snapshots")
 ADVICE = "save one with torch.save(model.state_dict(), path)"
-SIZED = (
-    "conv1.weight",
-    "conv2.weight",
-    "fc1.weight",
-)  # how large a ConvNet is follows from these
+# How large a ConvNet is follows from these.
+SIZED = ("conv1.weight", "conv2.weight", "fc1.weight")
+# What torch.compile and DataParallel put before the names, in either order.
+PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
 
 
 class CheckpointError(SentenceError):
@@ -37,7 +39,7 @@ class Net(nn.Module):
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = nn.Linear(84, 10)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Return N×10 logits."""
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
@@ -48,7 +50,7 @@ class Net(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """The network of notebook 05: grey levels N×1×28×28 from 0 to 1 become logits N×10."""
+    """The network of notebook 05: grey levels N×1×28×28, 0 to 1, become logits N×10."""
 
     def __init__(
         self, kernels: tuple[int, int] = (4, 8), dense: int = 512, dropout: float = 0.5
@@ -60,7 +62,7 @@ class ConvNet(nn.Module):
         self.fc2 = nn.Linear(dense, 10)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Return N×10 logits."""
         x = (x - 0.1307) / 0.3081
         x = F.relu(F.max_pool2d(self.conv1(x), 2))
@@ -70,13 +72,16 @@ class ConvNet(nn.Module):
 
 
 def trained() -> ConvNet:
-    """Return the network that ships with the course, in eval mode; `convnet.json` says
-    how it was trained.
+    """Return the network that ships with the course, in eval mode, with the dropout it
+    was trained with; `convnet.json` says how.
     """
-    return load(CHECKPOINT)
+    record = json.loads(CHECKPOINT.with_suffix(".json").read_text(encoding="utf-8"))
+    model = load(CHECKPOINT)
+    model.dropout.p = record["dropout"]
+    return model
 
 
-def snapshots() -> list[tuple[int, dict[str, torch.Tensor]]]:
+def snapshots() -> list[tuple[int, dict[str, Tensor]]]:
     """Return the kernels on the way to the network that ships: (batches done, kernels),
     as a History holds them.
     """
@@ -90,64 +95,81 @@ def load(path: str | Path) -> ConvNet:
     """Return the ConvNet whose weights are in a file, as large as they are, in eval
     mode.
 
-    The file is one of `torch.save(model.state_dict(), path)`. Nothing in it is ever
-    run: torch reads tensors only. Raises CheckpointError where it holds anything but
-    the finite weights of a ConvNet. Source:
+    The file is one of `torch.save(model.state_dict(), path)`, or of a dictionary with
+    one such state in it. Nothing in it is ever run: torch reads tensors only. Raises
+    CheckpointError where it holds anything but the finite weights of a ConvNet. Source:
     https://docs.pytorch.org/docs/stable/generated/torch.load.html
     """
     state = _state(path)
     try:
         kernels, more_kernels, dense = (state[name].shape[0] for name in SIZED)
     except (KeyError, IndexError):
-        raise CheckpointError(
-            f"{path} holds no {', '.join(SIZED)}, so these are not the weights of a ConvNet."
-        ) from None
+        flaw = f"holds no {', '.join(SIZED)}, so these are not the weights of a ConvNet"
+        raise CheckpointError(f"{path} {flaw}.") from None
     with torch.device("meta"):  # without weights of its own
         model = ConvNet((kernels, more_kernels), dense)
     wanted, found = (
-        {name: tuple(part.shape) for name, part in of.items()}
+        {name: f"of shape {tuple(values.shape)}" for name, values in of.items()}
         for of in (model.state_dict(), state)
     )
     for name in wanted | found:
-        if wanted.get(name) != found.get(name):
-            is_, should = (
-                f"of shape {of[name]}" if name in of else "not there"
-                for of in (found, wanted)
-            )
-            raise CheckpointError(
-                f"In {path} {name} is {is_}, and in a ConvNet {should}."
-            )
+        is_, should = (of.get(name, "not there") for of in (found, wanted))
+        if is_ != should:
+            flaw = f"{name} is {is_}, and in a ConvNet {should}"
+            raise CheckpointError(f"In {path} {flaw}.")
     model.load_state_dict(state, assign=True)
     return model.eval()
 
 
-def _state(path: str | Path) -> dict[str, torch.Tensor]:
+def _state(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors by name that a file holds, finite float32."""
+    if not isinstance(path, str | os.PathLike):
+        raise CheckpointError(
+            f"load takes the path of a file, not {type(path).__name__}; for a state "
+            "that is in memory there is model.load_state_dict(state)."
+        )
+    if not os.path.exists(path):
+        raise CheckpointError(f"There is no file {path}; {ADVICE}.")
+    if not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        raise CheckpointError(f"{path} is no file that can be read; {ADVICE}.")
     try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # of old kinds of files, which are refused in words below
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        if (
-            zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip()
-        ):  # torch compares no checksums
-            raise zipfile.BadZipFile
-        state = {name: values.float() for name, values in state.items()}
+        state = _own(_read(path))
         finite = all(bool(values.isfinite().all()) for values in state.values())
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no file {path}; {ADVICE}.") from None
-    except (IsADirectoryError, PermissionError):
-        raise CheckpointError(
-            f"{path} is no file that can be read; {ADVICE}."
-        ) from None
-    except (
-        Exception
-    ) as fault:  # torch answers damaged and foreign files with many kinds of errors
-        raise CheckpointError(
-            f"{path} is damaged, or no file of weights; {ADVICE}."
-        ) from fault
+    except Exception as fault:  # of many kinds, for damaged and foreign files
+        flaw = "is damaged, or does not hold the weights of one network"
+        raise CheckpointError(f"{path} {flaw}; {ADVICE}.") from fault
     if not finite:
         raise CheckpointError(
             f"{path} holds weights that are no finite numbers; save the network anew."
         )
     return state
+
+
+def _read(path: str | Path) -> dict:
+    """Return the state that a file holds, alone or as the only one in a dictionary."""
+    with warnings.catch_warnings(action="ignore"):  # of old kinds of files
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    # Torch compares no checksums.
+    if zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip():
+        raise zipfile.BadZipFile
+    states = [
+        part
+        for part in content.values()
+        if isinstance(part, dict)
+        and part
+        and all(isinstance(values, Tensor) for values in part.values())
+    ]
+    return states[0] if len(states) == 1 else content
+
+
+def _own(state: dict) -> dict[str, Tensor]:
+    """Return tensors with memory of their own: what is expanded or shared can be read,
+    but not trained.
+    """
+    own = {
+        str(name): values.detach().float().clone(memory_format=torch.contiguous_format)
+        for name, values in state.items()
+    }
+    for prefix in PREFIXES:
+        consume_prefix_in_state_dict_if_present(own, prefix)
+    return own

@@ -28,9 +28,8 @@ def photo() -> torch.Tensor:
     matplotlib ships it, so there is nothing to download (a photograph of the US Navy,
     in the public domain).
     """
-    from matplotlib.cbook import (
-        get_sample_data,
-    )  # not needed by those who never ask for a picture
+    # Not needed by those who never ask for a picture.
+    from matplotlib.cbook import get_sample_data
     from matplotlib.image import imread
 
     with get_sample_data("grace_hopper.jpg") as file:
@@ -59,12 +58,10 @@ def inputs(size: int) -> dict[str, torch.Tensor]:
 
 
 def kernels(size: int) -> dict[str, torch.Tensor]:
-    """Return size×size kernels by name; an even one has its centre at index size // 2."""
-    smooth, identity, ones = (
-        _binomial(size),
-        torch.zeros(size, size).double(),
-        torch.ones(size, size).double(),
-    )
+    """Return size×size kernels by name; an even one has its centre at size // 2."""
+    smooth = _binomial(size)
+    ones = torch.ones(size, size).double()
+    identity = torch.zeros(size, size).double()
     identity[size // 2, size // 2] = 1
     sobel_x = torch.outer(smooth, _difference(size))
     laplacian = ones - size**2 * identity

@@ -1,9 +1,11 @@
 """The sizes of a sliding window, in whole numbers: along one side, as every side is
-alike.
+alike; and shapes as text.
 
 The formula is the one on PyTorch's page for `Conv2d`:
 https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
 """
+
+from collections.abc import Sequence
 
 from helpers.validation import check_whole
 
@@ -30,8 +32,9 @@ def output_size(
     padded = input_size + 2 * padding
     if span > padded:
         raise ValueError(
-            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does not fit into {_pixels(padded)} "
-            f"(input_size {input_size}, padding {padding}): use a smaller window, or {_pixels(span - padded)} more."
+            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does "
+            f"not fit into {_pixels(padded)} (input_size {input_size}, padding "
+            f"{padding}): use a smaller window, or {_pixels(span - padded)} more."
         )
     return (padded - span) // stride + 1
 
@@ -55,14 +58,15 @@ def pooled_size(
     size = output_size(input_size, kernel_size, stride, padding)
     if 2 * padding > kernel_size:
         raise ValueError(
-            f"padding {padding} is more than half of kernel_size {kernel_size}: use {kernel_size // 2} or less."
+            f"padding {padding} is more than half of kernel_size {kernel_size}: "
+            f"use {kernel_size // 2} or less."
         )
     left_over = (input_size + 2 * padding - kernel_size) % stride
     return size + (ceil_mode and left_over > 0 and size * stride < input_size + padding)
 
 
 def window_span(kernel_size: int, dilation: int = 1) -> int:
-    """Return d(k − 1) + 1, the pixels from the first to the last that one window reads."""
+    """Return d(k − 1) + 1, the pixels from the first to the last that a window reads."""
     check_whole("kernel_size", kernel_size)
     check_whole("dilation", dilation)
     return dilation * (kernel_size - 1) + 1
@@ -82,17 +86,19 @@ def pixels_read(
     `places` is the number of windows, where `ceil_mode` makes it another than the
     output size.
     """
-    places = (
-        output_size(input_size, kernel_size, stride, padding, dilation)
-        if places is None
-        else places
-    )
+    if places is None:
+        places = output_size(input_size, kernel_size, stride, padding, dilation)
     read = {
         place * stride + tap * dilation - padding
         for place in range(places)
         for tap in range(kernel_size)
     }
     return sorted(pixel for pixel in read if 0 <= pixel < input_size)
+
+
+def times(shape: Sequence[int]) -> str:
+    """Return a shape as text, such as 6×15×15."""
+    return "×".join(map(str, shape))
 
 
 def _pixels(count: int) -> str:

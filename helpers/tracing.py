@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from helpers import sizes
+from helpers.sizes import times
 
 LARGE = 10**9  # bytes of float32 that a layer may take before the tracer speaks of it
 WINDOWS = nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d
@@ -132,11 +133,6 @@ def trace(model: nn.Module | Callable[[], nn.Module], shape: Sequence[int]) -> T
         found.trouble += _neighbours(recorder, shape)
     found.remark = " ".join(_remarks(found))
     return found
-
-
-def times(shape: Sequence[int]) -> str:
-    """Return a shape as text, such as 6×15×15."""
-    return "×".join(map(str, shape))
 
 
 def _checked(shape: Sequence[int]) -> Shape:

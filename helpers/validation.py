@@ -15,9 +15,7 @@ class SentenceError(ValueError):
     fault.
     """
 
-    def _render_traceback_(
-        self,
-    ) -> list[str]:  # IPython shows this in place of the traceback
+    def _render_traceback_(self) -> list[str]:  # what IPython shows for a traceback
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -30,9 +28,8 @@ def check_whole(
     smallest = SMALLEST[name] if smallest is None else smallest
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not smallest <= value <= largest:
-        raise ValueError(
-            f"{name} must be a whole number from {smallest} to {largest}, not {reprlib.repr(value)}."
-        )
+        wanted = f"a whole number from {smallest} to {largest}"
+        raise ValueError(f"{name} must be {wanted}, not {reprlib.repr(value)}.")
     return int(value)
 
 
@@ -55,8 +52,6 @@ def check_step(
         and smallest <= value <= largest
     )
     if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
-        wanted = (
-            f"{name} must be a number from {smallest} to {largest} in steps of {step}"
-        )
-        raise ValueError(f"{wanted}, not {reprlib.repr(value)}.")
+        wanted = f"a number from {smallest} to {largest} in steps of {step}"
+        raise ValueError(f"{name} must be {wanted}, not {reprlib.repr(value)}.")
     return round(float(value), 2)

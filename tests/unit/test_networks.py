@@ -2,6 +2,8 @@
 in it is ever run.
 """
 
+import json
+import os
 import pickle
 import tarfile
 import zipfile
@@ -118,7 +120,8 @@ def test_a_bare_pickle_is_not_run_either(path, tmp_path):
     [
         (
             lambda: Net().state_dict(),
-            r"conv1\.weight is of shape \(6, 1, 3, 3\), and in a ConvNet of shape \(6, 1, 5, 5",
+            r"conv1\.weight is of shape \(6, 1, 3, 3\), and in a ConvNet "
+            r"of shape \(6, 1, 5, 5",
         ),
         (
             lambda: nn.Linear(3, 2).state_dict(),
@@ -157,7 +160,8 @@ def test_a_bare_pickle_is_not_run_either(path, tmp_path):
         (lambda: [1, 2], ADVICE),
         (lambda: {}, r"holds no conv1\.weight"),
         (lambda: {1: torch.zeros(3)}, r"holds no conv1\.weight"),
-        (lambda: {"model": state()}, ADVICE),
+        (lambda: {"model": state(), "average": state()}, "weights of one network"),
+        (lambda: {"epoch": 3, "lr": 0.1}, ADVICE),
     ],
 )
 def test_weights_of_something_else_get_one_sentence(path, content, said):
@@ -179,3 +183,71 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 def test_the_shipped_snapshots_come_in_order():
     snapshots = networks.snapshots()
     assert [done for done, _ in snapshots] == sorted({done for done, _ in snapshots})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_not_waited_for(path):
+    os.mkfifo(path)
+    with pytest.raises(CheckpointError, match="no file that can be read"):
+        load(path)
+
+
+def test_a_state_in_place_of_a_path_is_not_printed():
+    with pytest.raises(CheckpointError, match="the path of a file, not OrderedDict;"):
+        load(ConvNet().state_dict())
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_what_wrappers_put_before_the_names_is_taken_off(path, prefix):
+    saved = state()
+    torch.save({prefix + name: values for name, values in saved.items()}, path)
+    assert_holds(load(path), saved)
+
+
+@pytest.mark.parametrize("name", ["model", "state_dict", 0])
+def test_a_state_is_found_among_what_else_was_saved(path, name):
+    model = ConvNet()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.rand(2, 1, 28, 28)).sum().backward()
+    optimizer.step()
+    more = {"optimizer": optimizer.state_dict(), "epoch": 3, "settings": {}}
+    torch.save({name: model.state_dict(), **more}, path)
+    assert_holds(load(path), model.state_dict())
+
+
+@pytest.mark.parametrize(
+    "bias",
+    [
+        torch.ones(1).expand(10),
+        torch.rand(20)[::2],
+        nn.Parameter(torch.rand(10)),
+        torch.rand(10, dtype=torch.float64),
+    ],
+)
+def test_what_comes_back_can_be_trained(path, bias):
+    saved = state(**{"fc2.bias": bias, "conv1.bias": bias[:4]})
+    torch.save(saved, path)
+    model = load(path)
+    assert_holds(model, saved)
+    model(torch.rand(2, 1, 28, 28)).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    parts = [*model.state_dict().values()]
+    assert all(values.is_contiguous() for values in parts)
+    assert len({values.data_ptr() for values in parts}) == len(parts)
+    assert all(len(values.untyped_storage()) == values.nbytes for values in parts)
+
+
+def assert_holds(model, saved):
+    found = model.state_dict()
+    assert found.keys() == saved.keys()
+    assert all(torch.equal(found[name], saved[name].float()) for name in saved)
+
+
+def test_the_shipped_network_has_the_dropout_that_it_was_trained_with():
+    record = json.loads(networks.CHECKPOINT.with_suffix(".json").read_text())
+    model = networks.trained()
+    assert model.dropout.p == record["dropout"]
+    images = torch.rand(20, 1, 28, 28)
+    assert torch.equal(model.train()(images), model.eval()(images))

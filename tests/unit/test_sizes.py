@@ -118,3 +118,9 @@ def test_bad_input_gets_one_sentence(arguments, sentence):
     assert str(caught.value).startswith(sentence)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
+
+
+def test_a_shape_is_written_as_on_paper():
+    assert sizes.times((6, 15, 15)) == "6×15×15"
+    assert sizes.times(torch.zeros(2, 3).shape) == "2×3"
+    assert sizes.times(()) == ""
