@@ -66,7 +66,7 @@ def pooled_size(
 
 
 def window_span(kernel_size: int, dilation: int = 1) -> int:
-    """Return d(k − 1) + 1, the pixels from the first to the last that a window reads."""
+    """Return d(k − 1) + 1, the pixels from the first to the last that are read."""
     check_whole("kernel_size", kernel_size)
     check_whole("dilation", dilation)
     return dilation * (kernel_size - 1) + 1
