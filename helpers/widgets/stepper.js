@@ -1,4 +1,5 @@
-// The backward stepper. Python holds the gradients; the page shows those of the node where the step stands.
+// The backward stepper. Python holds the gradients; the page shows those of the node where the step
+// stands.
 
 import { dress, node, write, live } from "./base.js";
 import { bytesOf, paint, themed, steady } from "./heat.js";
@@ -26,7 +27,8 @@ class Graph {
     const height = ROW * (1 + Math.max(...points.map(([, y]) => y)));
     Object.assign(this, { width, height, scale: 1, room: Infinity });
     this.svg = shape("svg", { width, viewBox: `0 0 ${width} ${height}`, role: "img" });
-    this.svg.style.minWidth = `${0.75 * width}px`; // in a narrow window the words get smaller, but not too small
+    // in a narrow window the words get smaller, but not too small
+    this.svg.style.minWidth = `${0.75 * width}px`;
     this.svg.append(...this.edges.map(([, line]) => line), ...this.boxes);
     this.element = node(
       "div",
@@ -84,7 +86,8 @@ class Graph {
     return box;
   }
 
-  // To be called where the page has just been laid out: reading sizes elsewhere would have it laid out once more.
+  // To be called where the page has just been laid out: reading sizes elsewhere would have it laid
+  // out once more.
   measure() {
     this.scale = this.svg.clientWidth / this.width;
     this.room = this.element.clientHeight;
@@ -153,85 +156,78 @@ class Piece {
 // The `.grad` of each leaf, before and after the step that reaches it.
 function gradTable(leaves) {
   const cells = leaves.map(() => node("td"));
-  const rows = leaves.map(([, name, shape_], i) =>
-    node("tr", {}, node("th", { scope: "row" }, name), node("td", {}, shape_), cells[i]),
+  const heading = (scope) => (text) => node("th", { scope }, text);
+  const rows = leaves.map(([, name, size], i) =>
+    node("tr", {}, heading("row")(name), node("td", {}, size), cells[i]),
   );
-  const head = node(
-    "tr",
-    {},
-    ...["leaf", "shape", ".grad would be"].map((text) => node("th", { scope: "col" }, text)),
-  );
-  const table = node(
-    "table",
-    { class: "trace" },
-    node("thead", {}, head),
-    node("tbody", {}, ...rows),
-  );
+  const head = node("tr", {}, ...["leaf", "shape", ".grad would be"].map(heading("col")));
+  const parts = [node("thead", {}, head), node("tbody", {}, ...rows)];
   const mark = (step) =>
     leaves.forEach(([number, , , before, after], i) => {
       write(cells[i], step >= number ? after : before);
       rows[i].className = step === number ? "filled" : "";
     });
-  return { element: node("div", { class: "grad-scroll" }, table), mark };
+  const element = node(
+    "div",
+    { class: "grad-scroll" },
+    node("table", { class: "trace" }, ...parts),
+  );
+  return { element, mark };
+}
+
+// What is said of one node: as many pieces as the node with the most gradients has.
+class Words {
+  constructor(nodes, pictures) {
+    const signed = (text) => bytesOf(text).map((byte) => byte + 128);
+    const album = pictures.map(([rows, columns, text]) => ({
+      rows,
+      columns,
+      numbers: signed(text),
+    }));
+    const most = (part) => Math.max(1, ...nodes.map((one) => one[part].length));
+    const pieces = (part) => Array.from({ length: most(part) }, () => new Piece(album));
+    this.status = node("p", { role: "status", class: "bench-status" });
+    this.rule = node("p");
+    this.saved = node("p", { class: "saved" });
+    this.passes = node("p");
+    this.arriving = pieces("arriving");
+    this.leaving = pieces("leaving");
+    const elements = (some) => some.map((piece) => piece.element);
+    const lines = [this.status, this.rule, this.saved, ...elements(this.arriving), this.passes];
+    this.element = node("div", { class: "stepper-says" }, ...lines, ...elements(this.leaving));
+  }
+
+  draw(one, colours) {
+    write(this.status, one.says);
+    write(this.rule, one.rule);
+    write(this.saved, one.saved && `Saved in forward, by torch's names: ${one.saved}.`);
+    write(this.passes, one.leaf ? "" : "It passes on:");
+    this.arriving.forEach((piece, i) => piece.show(one.arriving[i], colours));
+    this.leaving.forEach((piece, i) => piece.show(one.leaving[i], colours));
+  }
 }
 
 function render({ model, el }) {
-  const { nodes, edges, leaves, pictures } = model.get("graph"),
-    last = nodes.length - 1;
-  const album = pictures.map(([rows, columns, text]) => ({
-    rows,
-    columns,
-    numbers: bytesOf(text).map((byte) => byte + 128),
-  })); // signed
+  const { nodes, edges, leaves, pictures } = model.get("graph");
   const graph = new Graph(nodes, edges, (step) => {
     model.set("step", step);
     model.save_changes();
   });
-  const most = (part) => Math.max(1, ...nodes.map((one) => one[part].length));
-  const [arriving, leaving] = ["arriving", "leaving"].map((part) =>
-    Array.from({ length: most(part) }, () => new Piece(album)),
-  );
-  const status = node("p", { role: "status", class: "bench-status" }),
-    rule = node("p"),
-    saved = node("p", { class: "saved" });
-  const passes = node("p"),
-    table = gradTable(leaves);
-  const says = node(
-    "div",
-    { class: "stepper-says" },
-    status,
-    rule,
-    saved,
-    ...arriving.map((piece) => piece.element),
-    passes,
-    ...leaving.map((piece) => piece.element),
-  );
-  const beside = node("div", { class: "stepper-beside" }, says, table.element);
+  const words = new Words(nodes, pictures);
+  const table = gradTable(leaves);
+  const beside = node("div", { class: "stepper-beside" }, words.element, table.element);
   el.append(node("div", { class: "stepper" }, graph.element, beside));
-
   const theme = themed(el);
 
   function draw() {
-    const step = Math.min(Math.max(model.get("step"), 0), last),
-      one = nodes[step];
-    const colours = theme.palette();
+    const step = Math.min(Math.max(model.get("step"), 0), nodes.length - 1);
     graph.mark(step);
-    write(status, one.says);
-    write(rule, one.rule);
-    write(saved, one.saved && `Saved in forward, by torch's names: ${one.saved}.`);
-    write(passes, one.leaf ? "" : "It passes on:");
-    arriving.forEach((piece, i) => piece.show(one.arriving[i], colours));
-    leaving.forEach((piece, i) => piece.show(one.leaving[i], colours));
+    words.draw(nodes[step], theme.palette());
     table.mark(step);
   }
 
-  return live(
-    model,
-    el,
-    ["step"],
-    draw,
-    steady(beside, theme, draw, () => graph.measure()),
-  );
+  const measure = () => graph.measure();
+  return live(model, el, ["step"], draw, steady(beside, theme, draw, measure));
 }
 
 export default { render };
