@@ -89,11 +89,11 @@ class Bench(widgets.VBox):
         setattr(self._view, name, value)
 
     def _settable(self) -> list[str]:
-        return [
-            name
-            for name, part in vars(type(self)).items()
-            if isinstance(part, property) and part.fset
-        ]
+        kinds = [kind for kind in type(self).__mro__ if issubclass(kind, Bench)]
+        parts = {
+            name: part for kind in kinds[::-1] for name, part in vars(kind).items()
+        }
+        return [name for name, part in parts.items() if getattr(part, "fset", None)]
 
     def _told(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self._settable()}

@@ -7,6 +7,7 @@ kernel.
 
 import reprlib
 from collections.abc import Sequence
+from itertools import islice, product
 from math import floor, isqrt
 
 import torch
@@ -14,10 +15,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers import figures, inspection
-from helpers.validation import check_whole
+from helpers.validation import SentenceError, check_whole
 from helpers.widgets.base import Bench, View, as_text, player, slider
 
 MOST = 30  # images: what goes through is sent to the browser at once
+DRAWN, IN_STILL = 64, 30  # pictures at most, in a row of the browser and without one
 FULL, ZERO = 126, 128  # of the bytes for signed numbers; byte 0 has no colour
 TIPS = {
     "moment": "How far the training is",
@@ -28,7 +30,7 @@ TIPS = {
 
 def strip(
     title: str,
-    names: list[str],
+    names: Sequence[str],
     pictures: torch.Tensor,
     largest: float = 0.0,
     side: int = 84,
@@ -37,59 +39,64 @@ def strip(
     them, `side` pixels wide.
 
     Numbers of both signs are painted around zero, others from black to white; the scale
-    ends at the largest.
+    ends at the largest. Of more than 64 the first are taken, which the title says.
     """
+    if len(pictures) > DRAWN:
+        title = f"{title} (the first {DRAWN} of {len(pictures)} are drawn)".lstrip()
+    pictures = pictures[:DRAWN]
     numbers = pictures.nan_to_num()
-    signed, end = (
-        bool((numbers < 0).any()),
+    end, signed = (
         largest or float(numbers.abs().max()) or 1.0,
+        bool((numbers < 0).any()),
     )
     scaled = ZERO + FULL * numbers / end if signed else 255 * numbers / end
-    board = (
-        scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).to(torch.uint8)
-    )
-    pixels, size = as_text(board.contiguous().numpy().tobytes()), [*board.shape[1:]]
+    board = scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).byte()
     return {
         "title": title,
-        "names": names,
-        "size": size,
-        "pixels": pixels,
+        "names": names[:DRAWN],
+        "size": [*board.shape[1:]],
+        "pixels": as_text(board.numpy().tobytes()),
         "signed": signed,
         "side": side,
     }
 
 
 def _place(name: str, trait: str) -> property:
-    def check(bench: "Bench", value: int) -> None:
+    def check(bench: "_Gallery", value: int) -> None:
         bench._put(trait, check_whole(name, value, 0, bench._linked[trait][0].max))
 
     return property(lambda bench: getattr(bench._view, trait), check, doc=TIPS[name])
 
 
 class _Gallery(Bench):
-    """A page for each value of the first slider, and of the second where there are two."""
+    """A page for each value of the first slider, and of the second if there are two."""
+
+    _sliders: tuple[str, ...]
+    _columns: int  # of the still picture
 
     def __init__(self, pages: list[list[dict]]) -> None:
         flat, across = [page for row in pages for page in row], len(pages[0])
         self._view = View("gallery", pages=flat, across=across, first=0, second=0)
         self._linked, play = {}, player("Turn the pages")
-        for trait, name, last in zip(
-            ("first", "second"),
-            self._settable(),
-            (len(pages) - 1, across - 1),
-            strict=False,
-        ):
-            self._linked[trait] = [slider(name, 0, last, TIPS[name])]
-        play.max = last
+        lasts = {"first": len(pages) - 1, "second": across - 1}
+        for name, (trait, last) in zip(self._sliders, lasts.items(), strict=False):
+            self._linked[trait], play.max = [slider(name, 0, last, TIPS[name])], last
         self._linked[trait].append(play)
         super().__init__(self._tied())
 
     @property
     def says(self) -> str:
         """The sentence above the pictures."""
-        return self._view.pages[
-            self._view.first * self._view.across + self._view.second
-        ]["says"]
+        row, column = self._view.first, self._view.second
+        return self._view.pages[row * self._view.across + column]["says"]
+
+    def _still(self) -> figures.Picture:
+        few = islice(self._pictures().items(), IN_STILL)
+        pictures = {name: picture.nan_to_num() for name, picture in few}
+        signed = any(bool((picture < 0).any()) for picture in pictures.values())
+        return figures.images(
+            pictures, self.says, self._columns, signed=signed, title=self.says
+        )
 
 
 class KernelFilm(_Gallery):
@@ -97,72 +104,74 @@ class KernelFilm(_Gallery):
     for each layer.
 
     `KernelFilm(history.snapshots)` takes what a History holds: (batches done, {name:
-    weights K×C×k×k}), float. `film.moment = 3` moves the slider too; `film.kernels` is
-    what is shown. Anything else raises ValueError.
+    weights K×C×k×k}). `film.moment = 3` moves the slider too; `film.kernels` is what is
+    shown. Anything else raises ValueError.
     """
 
     moment = _place("moment", "first")
+    _sliders, _columns = ("moment",), 4
 
     def __init__(
         self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]
     ) -> None:
-        try:
-            # Copies, as a network that trains on changes its kernels.
-            self._snapshots = [
-                (
-                    done,
-                    {name: values.detach().clone() for name, values in kernels.items()},
-                )
-                for done, kernels in snapshots
-            ]
-            every = [kernels for _, kernels in self._snapshots]
-            ends = {
-                name: max(float(kernels[name].abs().max()) for kernels in every)
-                for name in every[0]
-            }
-            pages = [[self._page(*snapshot, ends)] for snapshot in self._snapshots]
-        except (TypeError, ValueError, AttributeError, LookupError):
-            wanted = "A film takes snapshots, such as history.snapshots after fit()"
-            raise ValueError(f"{wanted}, not {reprlib.repr(snapshots)}.") from None
-        super().__init__(pages)
+        self._done, self._film = _stacked(snapshots)
+        super().__init__([[self._page(moment)] for moment in range(len(self._done))])
 
     @property
     def kernels(self) -> dict[str, torch.Tensor]:
-        """The kernels K×C×k×k at this moment, by name."""
-        return self._snapshots[self.moment][1]
+        """The kernels K×C×k×k at this moment, by name, float32."""
+        return {name: values[self.moment] for name, values in self._film.items()}
 
-    def _page(
-        self, done: int, kernels: dict[str, torch.Tensor], ends: dict[str, float]
-    ) -> dict:
-        last, final = self._snapshots[-1]
-        alike = ", ".join(
-            f"{name} {F.cosine_similarity(values.flatten(), final[name].flatten(), 0):.2f}"
-            for name, values in kernels.items()
-        )
-        strips = [
-            _kernel_strip(name, values, ends[name]) for name, values in kernels.items()
+    def _page(self, moment: int) -> dict:
+        alike = [
+            f"{name} {F.cosine_similarity(*values[[moment, -1]].flatten(1), 0):.2f}"
+            for name, values in self._film.items()
         ]
+        says = f"After {self._done[moment]} of {self._done[-1]} batches. "
         return {
-            "says": f"After {done} of {last} batches. Cosine with the end: {alike}.",
-            "strips": strips,
+            "says": f"{says}Cosine with the end: {', '.join(alike)}.",
+            "strips": [_kernel_strip(*one, moment) for one in self._film.items()],
         }
 
-    def _still(self) -> figures.Picture:
-        boards = {
+    def _pictures(self) -> dict[str, torch.Tensor]:
+        return {
             f"{name} {number}": board
-            for name, values in self.kernels.items()
-            for number, board in enumerate(_side_by_side(values))
+            for name, kernels in self.kernels.items()
+            for number, board in enumerate(_side_by_side(kernels))
         }
-        return figures.images(
-            boards, self.says, columns=4, signed=True, title=self.says
+
+
+def _stacked(snapshots: object) -> tuple[list[int], dict[str, torch.Tensor]]:
+    """Return the T numbers of batches, and by name the kernels T×K×C×k×k as they are
+    now; raise ValueError where these are no snapshots.
+    """
+    try:
+        done, moments = zip(*snapshots, strict=True)
+        film = {
+            name: torch.stack(
+                [kernels[name].detach().cpu().float() for kernels in moments]
+            )
+            for name in moments[0]
+        }
+        fits = film and all(kernels.keys() == film.keys() for kernels in moments)
+        fits = fits and all(one.ndim == 5 and one.numel() for one in film.values())
+    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError):
+        fits = False
+    if not fits:
+        raise SentenceError(
+            "A film takes snapshots, such as history.snapshots after fit(), not "
+            f"{reprlib.repr(snapshots)}: each holds the same convolutions' kernels."
         )
+    return done, film
 
 
-def _kernel_strip(name: str, kernels: torch.Tensor, end: float) -> dict:
-    count, channels, height, width = kernels.shape
-    title = f"{name}: {count} kernels of {channels}×{height}×{width}, from −{end:.2f} (blue) to {end:.2f} (orange)"
+def _kernel_strip(name: str, values: torch.Tensor, moment: int) -> dict:
+    end = float(values.nan_to_num(0, 0, 0).abs().max())
+    _, count, channels, height, width = values.shape
+    title = f"{name}: {count} kernels of {channels}×{height}×{width}, "
+    title += f"from −{end:.2f} (blue) to {end:.2f} (orange)"
     names, side = [*map(str, range(count))], 84 if channels == 1 else 184
-    return strip(title, names, _side_by_side(kernels), end, side)
+    return strip(title, names, _side_by_side(values[moment]), end, side)
 
 
 def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
@@ -182,33 +191,29 @@ class LayerWalk(_Gallery):
     """
 
     image, layer = _place("image", "first"), _place("layer", "second")
+    _sliders, _columns = ("image", "layer"), 5
 
     def __init__(
         self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str
     ) -> None:
         inspection.check_images(images, 4)
         labels = labels.tolist() if hasattr(labels, "tolist") else labels
-        if (
-            len(images) > MOST
-            or not isinstance(labels, list | tuple)
-            or len(labels) != len(images)
-        ):
-            what = f"{len(images)} with the labels {reprlib.repr(labels)}"
-            raise ValueError(
-                f"A walk takes 1 to {MOST} images and a list of as many labels, not {what}."
+        listed = isinstance(labels, list | tuple) and len(labels) == len(images)
+        if len(images) > MOST or not listed:
+            raise SentenceError(
+                f"A walk takes 1 to {MOST} images and a list of as many labels, "
+                f"not {len(images)} with the labels {reprlib.repr(labels)}."
             )
-        self._source = source
         self._stages = [inspection.stages(model, image) for image in images]
-        pages = [
-            [
-                self._page(f"image {number}, a {label}", *stage)
-                for stage in stages.items()
-            ]
-            for number, (label, stages) in enumerate(
-                zip(labels, self._stages, strict=True)
-            )
+        words = [
+            f"{source} image {place}, a {label}" for place, label in enumerate(labels)
         ]
-        super().__init__(pages)
+        super().__init__(
+            [
+                [_stage_page(what, *stage) for stage in stages.items()]
+                for what, stages in zip(words, self._stages, strict=True)
+            ]
+        )
 
     @property
     def maps(self) -> torch.Tensor:
@@ -217,45 +222,43 @@ class LayerWalk(_Gallery):
         """
         return [*self._stages[self.image].values()][self.layer].clone()
 
-    def _page(self, what: str, name: str, values: torch.Tensor) -> dict:
-        says = f"{self._source} {what}, after {name}: "
-        says += f"{'×'.join(map(str, values.shape))}, from {values.min():.2f} to {values.max():.2f}."
-        if values.shape == (10,) and values.isfinite().all():
-            chances = values.softmax(0)
-            sure = (
-                min(floor(1e4 * chances.max()), 9999) / 100
-            )  # nobody is sure to 100 %, whatever float32 says
-            says += f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
-        boards, names = _boards(values)
-        return {
-            "says": says,
-            "strips": [strip("", names, boards, side=140 if len(boards) < 5 else 98)],
-        }
+    def _pictures(self) -> dict[str, torch.Tensor]:
+        boards, names = _boards(self.maps.float())
+        return {name or "all": board for name, board in zip(names, boards, strict=True)}
 
-    def _still(self) -> figures.Picture:
-        boards, names = _boards(self.maps)
-        pictures = {
-            name or "all": board for name, board in zip(names, boards, strict=True)
-        }
-        signed = bool((self.maps < 0).any())
-        return figures.images(
-            pictures, self.says, columns=5, signed=signed, title=self.says
+
+def _stage_page(what: str, name: str, maps: torch.Tensor) -> dict:
+    values, size = maps.float(), "×".join(map(str, maps.shape)) or "1"
+    says = f"{what}, after {name}: {size}, "
+    says += f"from {values.min():.2f} to {values.max():.2f}."
+    if values.shape == (10,) and values.isfinite().all():
+        chances = values.softmax(0)
+        # Nobody is sure to 100 %, whatever float32 says.
+        sure = min(floor(1e4 * chances.max()), 9999) / 100
+        says += (
+            f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
         )
+    boards, names = _boards(values)
+    side = 140 if len(boards) < 5 else 98
+    return {"says": says, "strips": [strip("", names, boards, side=side)]}
 
 
 def _boards(values: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
-    """Return what is drawn of C×H×W or of a row of numbers, as boards N×h×w, and their
-    names.
+    """Return what is drawn of numbers in any number of axes, as boards N×h×w, and their
+    names: the last two axes make a board, a row alone makes tiles or is folded.
     """
-    if values.ndim == 3:
-        return values, [
-            f"map {number}" if len(values) > 1 else "" for number in range(len(values))
-        ]
-    if len(values) <= 10:
+    if values.ndim > 2:
+        places = product(*map(range, values.shape[:-2]))
+        names = [f"map {', '.join(map(str, place))}" for place in places]
+        return values.flatten(0, -3), names if len(names) > 1 else [""]
+    if values.ndim == 2:
+        return values[None], [""]
+    row = values.flatten().tolist()
+    if len(row) <= 10:
         return values.view(-1, 1, 1), [
-            f"{number}: {value:.1f}" for number, value in enumerate(values.tolist())
+            f"{i}: {value:.1f}" for i, value in enumerate(row)
         ]
     height = next(
-        rows for rows in range(isqrt(len(values)), 0, -1) if len(values) % rows == 0
+        rows for rows in range(isqrt(len(row)), 0, -1) if len(row) % rows == 0
     )
     return values.view(1, height, -1), [""]

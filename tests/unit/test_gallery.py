@@ -6,10 +6,13 @@ import base64
 
 import pytest
 import torch
+from torch import nn
 
 from helpers import digits as data
 from helpers import inspection, networks
 from helpers.training import fit
+from helpers.validation import SentenceError
+from helpers.widgets.dropout import DropoutBench
 from helpers.widgets.gallery import KernelFilm, LayerWalk, _side_by_side
 
 
@@ -37,9 +40,9 @@ def test_the_film_ends_with_the_kernels_of_the_network(film):
     film.moment = len(networks.snapshots()) - 1
     for name, kernels in film.kernels.items():
         assert torch.allclose(kernels, network[name], atol=5e-4)
-    assert (
-        film.says
-        == "After 2580 of 2580 batches. Cosine with the end: conv1.weight 1.00, conv2.weight 1.00."
+    assert film.says == (
+        "After 2580 of 2580 batches. "
+        "Cosine with the end: conv1.weight 1.00, conv2.weight 1.00."
     )
 
 
@@ -67,9 +70,9 @@ def test_boards_stand_side_by_side():
 
 
 def test_a_run_of_ones_own_makes_a_film():
-    history = fit(networks.ConvNet(dense=8), data.embedded(), epochs=1, show=False)
+    history = fit(networks.ConvNet(dense=8), data.embedded(), epochs=0.2, show=False)
     film = KernelFilm(history.snapshots)
-    assert len(film._view.pages) == len(history.snapshots)
+    assert len(film._view.pages) == len(history.snapshots) > 1
     before = film.kernels["conv1.weight"].clone()
     history.snapshots[0][1]["conv1.weight"].zero_()
     assert torch.equal(film.kernels["conv1.weight"], before)
@@ -85,13 +88,113 @@ def test_a_run_of_ones_own_makes_a_film():
         [(1, {"w": torch.zeros(2, 2)})],
         networks.ConvNet().state_dict(),
     ]
-    + [[(1, {"a": torch.zeros(1, 1, 2, 2)}), (2, {"b": torch.zeros(1, 1, 2, 2)})]],
+    + [
+        [(1, {"a": torch.zeros(1, 1, 2, 2)}), (2, {later: torch.zeros(shape)})]
+        for later, shape in (("b", (1, 1, 2, 2)), ("a", (1, 1, 3, 3)), ("a", (2, 2)))
+    ]
+    + [[(1, {"a": torch.zeros(1, 1, 2, 2)}), (2, {})], [(1, {}), (2, {})]]
+    + [[(1, {"a": torch.zeros(0, 1, 2, 2)})], [(1, 2, 3)], "snapshots"],
 )
 def test_what_makes_no_film_is_refused_in_words(wrong):
     with pytest.raises(
         ValueError, match=r"snapshots, such as history\.snapshots after fit\(\), not "
     ):
         KernelFilm(wrong)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int8, torch.float64])
+def test_kernels_of_any_kind_of_number_make_a_film(kind):
+    kernels = torch.arange(-8, 8).view(2, 2, 2, 2)
+    film = KernelFilm([(done, {"a": (kernels * done).to(kind)}) for done in (1, 2)])
+    assert torch.equal(film.kernels["a"], kernels.float())
+    tile = boards(film._view.pages[0]["strips"][0])[:, :, :2]
+    assert torch.equal(tile, (128 + 126 * kernels[:, 0] / 16).round().int())
+    assert film._repr_mimebundle_()[0]["image/png"]
+
+
+def test_a_run_that_was_lost_has_a_film_of_what_it_was():
+    kernels = torch.full((1, 1, 2, 2), 0.5)
+    film = KernelFilm([(1, {"a": kernels}), (2, {"a": kernels * torch.nan})])
+    first, last = (page["strips"][0] for page in film._view.pages)
+    assert (boards(first) == 255).all() and (boards(last) == 0).all()
+    assert "from −0.50" in last["title"]
+
+
+class Shapes(nn.Module):
+    """Its operations give numbers of every kind and in every number of axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Conv1d(28, 3, 5)
+        self.solid = nn.Conv3d(1, 2, (1, 3, 3))
+        self.lstm = nn.LSTM(28, 6, batch_first=True)
+        self.out = nn.Linear(6, 10)
+
+    def forward(self, x):
+        self.line(x.squeeze(1))
+        self.solid(x[:, :, None])
+        (x > 0.5) & (x.argmax(-1, keepdim=True) > 3)
+        x.flatten(1).sum(1)
+        return self.out(self.lstm(x.squeeze(1))[0][:, -1])
+
+
+def test_every_shape_can_walk():
+    images = data.embedded().test.images[:2]
+    walk = LayerWalk(Shapes(), images, [1, 2], "scikit-learn digits")
+    said = {}
+    for layer in range(len(walk._view.pages) // 2):
+        walk.layer = layer
+        name, _, size = (
+            walk.says.partition("after ")[2].partition(", from ")[0].partition(": ")
+        )
+        strip = walk._view.pages[layer]["strips"][0]
+        said[name.partition(" ")[2]] = size, len(strip["names"]), strip["size"]
+        assert size == "×".join(map(str, walk.maps.shape)) or "1"
+        assert boards(strip).numel() == walk.maps.numel()
+        assert walk._repr_mimebundle_()[0]["image/png"]
+    assert said["line"] == ("3×24", 1, [3, 24])
+    assert said["solid"] == ("2×1×26×26", 2, [26, 26])
+    assert said["lstm"] == ("28×6", 1, [28, 6])
+    assert said["and_"] == ("1×28×28", 1, [28, 28])
+    assert said["sum"] == ("1", 1, [1, 1])
+
+
+def test_of_many_maps_the_first_are_drawn_and_that_is_said():
+    images = data.embedded().test.images[:1]
+    model = nn.Sequential(nn.Conv2d(1, 300, 3), nn.Flatten(), nn.Linear(202800, 10))
+    walk = LayerWalk(model, images, [1], "scikit-learn digits")
+    walk.layer = 1
+    (strip,) = walk._view.pages[1]["strips"]
+    assert strip["title"] == "(the first 64 of 300 are drawn)"
+    assert boards(strip).shape == (64, 26, 26) and strip["names"][-1] == "map 63"
+    assert walk.maps.shape == (300, 26, 26) and "300×26×26" in walk.says
+    alt = walk._repr_mimebundle_()[1]["image/png"]["alt"]
+    assert "map 29 26×26" in alt and "map 30" not in alt
+    film = KernelFilm([(1, {"wide": torch.ones(65, 1, 2, 2)})])
+    title = film._view.pages[0]["strips"][0]["title"]
+    assert title.startswith("wide: 65 kernels") and "first 64 of 65" in title
+
+
+def test_a_network_that_does_not_fit_the_images_is_refused_in_words():
+    with pytest.raises(SentenceError, match="cannot be multiplied") as caught:
+        LayerWalk(networks.Net(), data.embedded().test.images[:1], [1], "digits")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [KernelFilm, LayerWalk, DropoutBench])
+def test_a_kind_of_bench_can_be_made_of_another(kind, film, walk):
+    class Own(kind):
+        extra = property(lambda bench: 1, lambda bench, value: None)
+
+    given = {KernelFilm: (networks.snapshots(),), DropoutBench: ()}
+    images, labels = data.embedded().test
+    bench = Own(*given.get(kind, (networks.trained(), images[:2], labels[:2], "")))
+    name = {KernelFilm: "moment", LayerWalk: "layer", DropoutBench: "draw"}[kind]
+    setattr(bench, name, 1)
+    assert repr(bench).startswith("Own(") and repr(bench).endswith("extra=1)")
+    assert f"{name}=1, " in repr(bench)
+    with pytest.raises(AttributeError, match=f"it has .*{name}, .*extra"):
+        bench.other = 3
 
 
 def test_the_walk_holds_what_the_network_computes(walk):
