@@ -221,12 +221,11 @@ def _floats(value: object) -> object:
     return [*map(_floats, value)] if isinstance(value, list) else float(value)
 
 
-def close(one: torch.Tensor, other: object) -> bool:
+def close(one: object, other: object) -> bool:
     """Say whether numbers are of one shape and, but for rounding, the same."""
-    other = torch.as_tensor(other).detach().double()
-    return one.shape == other.shape and torch.allclose(
-        one, other, rtol=1e-5, atol=1e-5, equal_nan=True
-    )
+    one, other = (torch.as_tensor(part).detach().double() for part in (one, other))
+    alike = functools.partial(torch.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
+    return one.shape == other.shape and alike(one, other)
 
 
 def plain(value: object) -> object:

@@ -4,7 +4,6 @@ expect of an answer.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -36,11 +35,19 @@ def expect_three(answer: object, right: Sequence[float], hints: Sequence[str]) -
         expect(one == number, f"number {place} is not {one:g}; {hint}")
 
 
+def one_whole(value: object, pairs: bool = True) -> int | None:
+    """Return a whole number as an int, also from a pair of equal ones, or else None."""
+    value = plain(value)
+    if pairs and isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
+        value = value[0]
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def chosen_settings(
     answer: object,
     names: Sequence[str],
     needed: Sequence[str],
-    words: dict[str, Sequence] | None = None,
+    words: dict[str, Sequence[str | bool]] | None = None,
 ) -> dict:
     """Return settings with every number as an int, or expect such a dict.
 
@@ -55,20 +62,18 @@ def chosen_settings(
     verb = "is" if len(missing) == 1 else "are"
     expect(not missing, f"{' and '.join(missing)} {verb} missing.")
     return {
-        name: _setting(name, plain(value), (words or {}).get(name, ()))
+        name: _setting(name, value, (words or {}).get(name, ()))
         for name, value in answer.items()
     }
 
 
-def _setting(name: str, value: object, words: Sequence) -> object:
-    if isinstance(value, bool | str) and value in words:
+def _setting(name: str, value: object, words: Sequence[str | bool]) -> object:
+    if isinstance(value, str | bool) and value in words:
         return value
-    one = value
-    if name in WINDOW and isinstance(value, list) and len(value) == 2:
-        one = value[0] if value[0] == value[1] else value
-    whole = isinstance(one, Integral) and not isinstance(one, bool) and one >= 0
+    number = one_whole(value, name in WINDOW)
+    whole = number is not None and number >= 0
     expect(whole, f"{name} is {value!r}; give one whole number, not a negative one.")
-    return one
+    return number
 
 
 def chosen_numbers(what: str, answer: object, most: int) -> set[int]:
@@ -76,11 +81,8 @@ def chosen_numbers(what: str, answer: object, most: int) -> set[int]:
     chosen = plain(answer)
     several = isinstance(chosen, set | frozenset | list)
     expect(several, f"give a set of {what} numbers, like {{1, 2}}.")
-    numbers = [plain(one) for one in chosen]
-    whole = all(
-        isinstance(one, int | float) and not isinstance(one, bool) for one in numbers
-    )
-    within = whole and {*numbers} <= {*range(1, most + 1)}
+    numbers = [one_whole(one, pairs=False) for one in chosen]
+    within = {*numbers} <= {*range(1, most + 1)}
     expect(within, f"give {what} numbers, whole ones from 1 to {most}.")
     return {*numbers}
 

@@ -1,11 +1,15 @@
 """Each checker of notebooks 01 to 03 tells right from wrong kindly."""
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from exercises import lesson_01, lesson_02, lesson_03
 from exercising import said, verdicts_on_solutions
 from refresh import NOTEBOOKS
 from torch import nn
+
+from helpers.checking import leaves_unchanged
 
 
 def double_loop(image, kernel, stride):
@@ -461,6 +465,203 @@ WRONG = [
 ]
 
 
+def picture_of(*tables):
+    return [torch.tensor(table) for table in tables]
+
+
+LARGEST, AVERAGE = [[5, 2], [3, 8]], [[2.75, 1.0], [1.75, 4.0]]
+
+
+class Own(nn.Conv2d):
+    """A student's convolution."""
+
+
+class Stack(nn.Module):
+    """The repaired stack as a class; the settings are what a student may change."""
+
+    def __init__(self, layer=nn.Conv2d, pool=F.max_pool2d, more=None, act=F.relu):
+        super().__init__()
+        self.last = nn.Linear(256, 10)
+        self.second, self.first = layer(8, 16, 5), layer(1, 8, 5)
+        self.pool, self.more, self.act = pool, more, act
+
+    def forward(self, x):
+        x = self.pool(self.act(self.first(x)), 2)
+        x = self.act(self.pool(self.second(x), 2))
+        x = self.last(x.flatten(1))
+        return x if self.more is None else self.more(x)
+
+
+def rounded(image, kernel, stride):
+    k, size = len(kernel), round((len(image) - len(kernel)) / stride) + 1
+    padded = F.pad(image, (0, k + stride, 0, k + stride))
+    return double_loop(padded, kernel, stride)[:size, :size]
+
+
+def by_unfold(image, kernel, stride):
+    windows = image.unfold(0, len(kernel), stride).unfold(1, len(kernel), stride)
+    return (windows * kernel).sum((2, 3)).numpy()
+
+
+def pool(image, kernel_size, stride, keep):
+    return averaged(image, kernel_size, stride)
+
+
+def numbers_of(net, back=True):
+    before = net.training
+    net.train()
+    if back:
+        net.train(before)
+    return sum(p.numel() for p in net.parameters())
+
+
+CONV = {"in_channels": 64, "out_channels": 16, "kernel_size": 1}
+RIGHT += [
+    (lesson_01.one_window, np.int64(20)),
+    (lesson_01.three_sizes, np.array([24, 28, 15])),
+    (lesson_01.padding_to_keep, lambda k: np.int64(k // 2)),
+    (lesson_01.padding_to_keep, lambda k: torch.tensor(k) // 2),
+    (lesson_01.padding_to_keep, lambda k: (k // 2, k // 2)),
+    (lesson_01.strided_convolution, by_unfold),
+    (lesson_01.halve, {"kernel_size": np.int64(3), "stride": 2, "padding": 1}),
+    (lesson_01.halve, {"kernel_size": (3, 3), "stride": [2, 2], "padding": 1}),
+    (lesson_01.halve, {"kernel_size": torch.tensor(15), "padding": "valid"}),
+    (lesson_01.see_far, {"dilation": 4, "padding": "same"}),
+    (lesson_01.see_far, {"dilation": (4, 4), "padding": torch.tensor([4, 4])}),
+    (lesson_02.two_poolings, np.array([LARGEST, AVERAGE])),
+    (lesson_02.two_poolings, torch.stack(picture_of(LARGEST, AVERAGE))),
+    (lesson_02.average_pooling, lambda *how: averaged(*how).tolist()),
+    (
+        lesson_02.average_pooling,
+        lambda x, k, s: by_unfold(x, torch.ones(k, k) / k**2, s),
+    ),
+    (
+        lesson_02.overlapping_windows,
+        {"kernel_size": (3, 3), "stride": np.int64(2), "padding": torch.tensor(1)},
+    ),
+    (lesson_03.count_weights, torch.tensor(1216)),
+    (lesson_03.count_parameters, numbers_of),
+    (lesson_03.drop, lambda x, p, mask: torch.where(mask.bool(), x / (1 - p), 0)),
+    (lesson_03.mix_channels, CONV | {"bias": False}),
+    (lesson_03.mix_channels, CONV | {"padding": "same"}),
+    (lesson_03.mix_channels, CONV | {"kernel_size": (1, 1), "stride": [1, 1]}),
+    (lesson_03.mix_channels, CONV | {"kernel_size": 3, "padding": 1, "groups": 16}),
+    (lesson_03.own_network, nn.Sequential(*ten_logits(4)[:4], nn.LazyLinear(10))),
+    (lesson_03.repaired, Stack()),
+    (lesson_03.repaired, Stack(Own, act=nn.ReLU())),
+    (lesson_03.repaired, Stack().double().train()),
+    (lesson_03.repaired, Stack(pool=lambda x, k: nn.MaxPool2d(k)(x))),
+    (
+        lesson_03.own_network,
+        nn.Sequential(Own(1, 4, 5, 4), nn.Flatten(), nn.Linear(144, 10)),
+    ),
+    (lesson_03.own_network, Ending(lambda x: x.sub(x.mean(1, keepdim=True)))),
+]
+WRONG += [
+    (lesson_01.one_window, True, "give one number.\n"),
+    (lesson_01.one_window, {20: 20}, "your answer is {20: 20}; give one number.\n"),
+    (lesson_01.three_sizes, (24, 28, True), "give 3 numbers, (…, …).\n"),
+    (lesson_01.padding_to_keep, lambda k: k == 3, "give one number"),
+    (lesson_01.padding_to_keep, lambda k: (k // 2, 0), "has the shape (2,)"),
+    (lesson_01.padding_to_keep, {1: 0, 3: 1, 5: 2, 7: 3, 11: 5}.get, "is None"),
+    (lesson_01.strided_convolution, rounded, "has the shape"),
+    (lesson_01.halve, {"stride": 2, "kernel_size": True}, "kernel_size is True; give"),
+    (lesson_01.halve, {"kernel_size": (3, 5)}, "kernel_size is (3, 5); give one whole"),
+    (lesson_01.halve, {"kernel_size": 3, "padding": "same"}, "keeps the size"),
+    (lesson_01.halve, {"kernel_size": 3, "padding": "full"}, "padding is 'full'; give"),
+    (lesson_01.halve, 3, "such as dict(kernel_size=…); the names are"),
+    (lesson_01.halve, {"kernel_size": 3, "stride": 0}, "stride must be a whole number"),
+    (lesson_01.see_far, {"dilation": 4, "padding": "valid"}, "20×20"),
+    (lesson_01.see_far, {"dilation": 30}, "A window of 61"),
+    (
+        lesson_02.two_poolings,
+        (LARGEST, LARGEST),
+        "the other table again; take the mean",
+    ),
+    (lesson_02.two_poolings, (AVERAGE, AVERAGE), "again; take the largest number"),
+    (lesson_02.two_poolings, {1: LARGEST, 2: AVERAGE}, "give two tables"),
+    (lesson_02.pooled_sizes, (6, 7, True), "give 3 numbers"),
+    (
+        lesson_02.average_pooling,
+        lambda x, k, s: F.avg_pool2d(x[None], k, s)[0],
+        "avg_pool2d makes them; write the loop yourself",
+    ),
+    (
+        lesson_02.average_pooling,
+        lambda x, k, s: nn.AvgPool2d(k, s)(x[None])[0],
+        "avg_pool2d makes them; write the loop yourself",
+    ),
+    (
+        lesson_02.average_pooling,
+        lambda x, k, s: pool(x, k, s, torch.mean),
+        "pool makes them; write the loop yourself",
+    ),
+    (
+        lesson_02.overlapping_windows,
+        {"kernel_size": 3, "stride": 2, "padding": "same"},
+        "padding is 'same'; give one whole number",
+    ),
+    (
+        lesson_02.overlapping_windows,
+        {"kernel_size": 2, "stride": True},
+        "stride is True",
+    ),
+    (
+        lesson_03.count_parameters,
+        lambda net: sum(value.numel() for value in net.state_dict().values()),
+        "and should be",
+    ),
+    (
+        lesson_03.count_parameters,
+        lambda net: sum(
+            p.numel() for layer in net.children() for p in layer.parameters()
+        ),
+        "the result is 0, and should be 8",
+    ),
+    (
+        lesson_03.count_parameters,
+        lambda net: numbers_of(net.eval()),
+        "the model came in train(True), and it, or a layer of it, goes out in",
+    ),
+    (
+        lesson_03.count_parameters,
+        lambda net: numbers_of(net, back=False),
+        "the model came in train(False), and it, or a layer of it, goes out in",
+    ),
+    (lesson_03.drop, lambda x, p, mask: x * mask / mask.mean(), "and should be"),
+    (lesson_03.mix_channels, CONV | {"kernel_size": True}, "kernel_size is True; give"),
+    (
+        lesson_03.mix_channels,
+        CONV | {"out_channels": (16, 16)},
+        "give one whole number",
+    ),
+    (lesson_03.receptive_field, lambda layers: seen(layers[::-1]), "and should be"),
+    (lesson_03.own_network, Ending(lambda x: x.T), "64 pictures give 10×64"),
+    (
+        lesson_03.own_network,
+        ten_logits(8, nn.ReLU()),
+        "never negative, as behind a ReLU",
+    ),
+    (lesson_03.own_network, ten_logits(8, nn.Sigmoid()), "never negative"),
+    (lesson_03.own_network, Ending(lambda x: x - x.mean(0)), "the other pictures"),
+    (
+        lesson_03.own_network,
+        Ending(lambda x: x.log_softmax(0)),
+        "log_softmax is harmless",
+    ),
+    (lesson_03.repaired, Stack(more=nn.Linear(10, 10)), "2 dense layers; keep the one"),
+    (lesson_03.repaired, Stack(pool=F.avg_pool2d), "both of MaxPool2d"),
+    (lesson_03.repaired, Stack(act=torch.tanh), "keep both layers of ReLU"),
+    (lesson_03.repaired, Stack(more=lambda x: 2 * x), "keep both layers of ReLU"),
+    (
+        lesson_03.repaired,
+        Stack(more=nn.Softmax(dim=1)),
+        "leave the softmax to the loss",
+    ),
+    (lesson_03.repaired, Stack(more=nn.BatchNorm1d(10)), "6,014 parameters"),
+]
+
+
 @pytest.mark.parametrize(("check", "answer"), RIGHT)
 def test_right_answers_are_praised(check, answer):
     assert said(check, answer).startswith("✓ Right: ")
@@ -489,3 +690,20 @@ def test_solutions_in_the_notebook_pass(path):
     solutions = [*verdicts_on_solutions(path)]
     assert len(solutions) >= 6
     assert not [one for one in solutions if not one.startswith("✓ Right: ")]
+
+
+@pytest.mark.parametrize("check", [lesson_03.own_network, lesson_03.repaired])
+def test_a_network_stays_as_it_was_made(check):
+    answer = Stack(more=nn.BatchNorm1d(10)).train()
+    answer.first.register_forward_hook(lambda *_: None)
+    with leaves_unchanged(answer):
+        said(check, answer)
+
+
+def test_how_far_a_stack_sees_is_what_the_gradient_of_torch_reaches():
+    for layers in ([(3, 1), (2, 2), (5, 2)], [(4, 3), (3, 3), (2, 1)], [(7, 2)] * 2):
+        x = out = torch.zeros(1, 1, 60, requires_grad=True)
+        for kernel_size, stride in layers:
+            out = F.conv1d(out, torch.ones(1, 1, kernel_size), stride=stride)
+        out[0, 0, 0].backward()
+        assert int(x.grad.count_nonzero()) == lesson_03._seen(layers)
