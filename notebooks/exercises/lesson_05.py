@@ -8,15 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from exercises import chosen_numbers, expect_kind
-from exercises.lesson_04 import _graphs
-from helpers.checking import (
-    NotYet,
-    as_numbers,
-    exercise,
-    expect,
-    expect_same,
-)
+from exercises import Called, between, chosen_numbers, expect_kind
+from exercises.lesson_04 import Watched, expect_number
+from helpers.checking import NotYet, as_numbers, exercise, expect, expect_same
 
 
 @exercise(
@@ -24,10 +18,12 @@ from helpers.checking import (
     of="images, batch_size, epochs",
 )
 def steps(answer: Callable) -> None:
-    """Check a function of images, batch_size and epochs that returns the number of
-    steps.
-    """
-    cases = (55_000, 64, 20), (60_000, 100, 3), (100, 128, 5), (1_317, 32, 2)
+    """Check a function of images, batch_size and epochs: the number of steps."""
+    cases = [(55_000, 64, 20), (60_000, 100, 3), (100, 128, 5)]
+    for _ in range(8):
+        batch_size, full = between(3, 300), between(1, 50)
+        for left in (0, 1, batch_size // 2, batch_size - 1):
+            cases.append((full * batch_size + left, batch_size, between(1, 20)))
     answer.agrees(
         lambda images, batch_size, epochs: epochs * math.ceil(images / batch_size),
         cases,
@@ -36,161 +32,165 @@ def steps(answer: Callable) -> None:
 
 @exercise("it agrees with F.cross_entropy, for large logits too.", of="logits, labels")
 def cross_entropy(answer: Callable) -> None:
-    """Check a function of logits (N×10) and labels (N) that returns their mean cross
-    entropy.
-    """
+    """Check the mean cross entropy of logits (N×10) and labels (N)."""
     cases = [
-        (size * torch.randn(n, 10), torch.arange(n) * 3 % 10)
-        for n, size in ((1, 1), (6, 3))
+        (size * torch.randn(n, 10), torch.randint(10, (n,)))
+        for n, size in ((1, 1), (6, 3), (between(2, 20), 2))
     ]
     answer.agrees(F.cross_entropy, cases)
-    large = 1000 * F.one_hot(torch.tensor([3, 4]), 10) * torch.tensor([[1.0], [-1.0]])
-    hint = "it is right for small logits; for logits of ±1,000 it gives {given}, as exp overflows or log meets 0."
-    answer.agrees(F.cross_entropy, [(large, torch.tensor([3, 4]))], hint)
-
-
-def _keeps(model: nn.Module, mode: bool) -> None:
-    stays = all(module.training is mode for module in model.modules())
-    expect(
-        stays,
-        f"the model came in train({mode}), and it, or a layer of it, goes out in train({not mode}).",
+    with Called() as called:
+        answer(*cases[0])
+    made = "the number is right; now write it without torch's ready-made one."
+    expect("cross_entropy" not in called.names, made)
+    labels = torch.randint(10, (2,))
+    large = 1000 * F.one_hot(labels, 10) * torch.tensor([[1.0], [-1.0]])
+    hint = (
+        "it is right for small logits; for logits of ±1,000 it gives {given}, "
+        "as exp overflows or log meets 0."
     )
+    answer.agrees(F.cross_entropy, [(large, labels)], hint)
 
 
 @exercise(
     "dropout off, no graph, and the mode is as it was.", of="model, images, labels"
 )
 def honest_accuracy(answer: Callable) -> None:
-    """Check a function of model, images and labels that returns the accuracy and leaves
-    the model in its mode.
-    """
-    model = nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 64), nn.Dropout(0.9), nn.Linear(64, 10)
-    )
+    """Check a function that returns the accuracy and leaves the model as it was."""
     percent = "that is in percent; give the share, from 0 to 1."
-    hint = "it returns {given}, not {right}; is dropout off, and does each image count the same?"
+    hint = (
+        "it returns {given}, not {right}; "
+        "is dropout off, and does each image count the same?"
+    )
     for count, mode in ((400, True), (250, False)):
-        images = torch.randn(count, 1, 28, 28)
-        labels = model.eval()(images).argmax(1)
-        labels[: count // 4] += 1
-        right, graphs = 1 - (count // 4) / count, _graphs(model.train(mode))
-        given = answer(model, images, labels)
-        expect(
-            not isinstance(given, torch.Tensor),
-            "it returns a tensor; make it a plain number with item().",
-        )
+        dropout = nn.Dropout(0.9)
+        model = Watched(nn.Flatten(), nn.Linear(784, 64), dropout, nn.Linear(64, 10))
+        images, wrong = torch.randn(count, 1, 28, 28), between(count // 5, count // 2)
+        with torch.no_grad():
+            labels = model.eval()(images).argmax(1)
+        labels[:wrong] = (labels[:wrong] + 1) % 10
+        given = answer(model.train(mode), images, labels)
+        expect_number(given)
+        right = 1 - wrong / count
         expect_same(given, right, [(100 * right, percent)], hint, "what it returns")
-        _keeps(model, mode)
-        expect(
-            not any(graphs),
-            "the number is right, and a graph is made; which block stops that?",
-        )
+        graph = "the number is right, and a graph is made; which block stops that?"
+        expect(not model.made_graph, graph)
+        expect(dropout.p == 0.9, "dropout is off for good; eval() and train(mode) do.")
 
 
 @exercise("so many of each class, and the same ones tomorrow.", of="labels, count")
 def hold_out(answer: Callable) -> None:
-    """Check a function of labels and count that returns indices, count of each class."""
-    for classes, count in ((10, 5), (3, 20)):
+    """Check a function of labels and count: indices, so many of each class."""
+    for classes, count in ((10, 5), (3, 20), (between(2, 8), between(1, 30))):
         labels = torch.randint(classes, (600,))
         given, again = (answer(labels.clone(), count) for _ in range(2))
         expect_kind(given, torch.Tensor)
         whole = given.ndim == 1 and given.dtype in (torch.int64, torch.int32)
-        expect(
-            whole,
-            f"indices are one row of whole numbers, not {given.dtype} of shape {tuple(given.shape)}.",
-        )
+        is_ = f"{given.dtype} of shape {tuple(given.shape)}"
+        expect(whole, f"indices are one row of whole numbers, not {is_}.")
+        inside = ((given >= 0) & (given < len(labels))).all()
+        expect(inside, f"indices go from 0 to {len(labels) - 1}, and some do not.")
         expect(len(given.unique()) == len(given), "some indices come twice.")
         found = torch.bincount(labels[given], minlength=classes).tolist()
-        expect(
-            found == [count] * classes,
-            f"with count {count} the classes come {found} times.",
-        )
-        expect(
-            torch.equal(given.sort()[0], again.sort()[0]),
-            "the second call gives others; where is the seed?",
-        )
+        fair = found == [count] * classes
+        expect(fair, f"with count {count} the classes come {found} times.")
+        same = torch.equal(given.sort()[0], again.sort()[0])
+        expect(same, "the second call gives others; where is the seed?")
 
 
 @exercise("the sampler picks, the loader hands out.", of="dataset, classes, batch_size")
 def loader_of(answer: Callable) -> None:
-    """Check a function of dataset, classes and batch_size that returns a loader of only
-    these classes.
-    """
-    labels = torch.arange(200) * 7 % 10
-    dataset = TensorDataset(torch.arange(200.0).view(-1, 1, 1, 1), labels)
-    for classes, batch_size in (({3, 8}, 16), ({0}, 7)):
-        loader = answer(dataset, classes, batch_size)
+    """Check a function that returns a loader of some classes of a dataset."""
+    for many, batch_size in ((2, 16), (1, 7), (3, between(2, 20))):
+        labels = torch.arange(200)[torch.randperm(200)] % 10
+        classes = set(torch.randperm(10)[:many].tolist())
+        images = torch.arange(200.0).view(-1, 1, 1, 1)
+        loader = answer(TensorDataset(images, labels), {*classes}, batch_size)
         expect_kind(loader, DataLoader)
         first, second = (
-            [images.flatten().int().tolist() for images, _ in loader] for _ in range(2)
+            [(x.flatten().int().tolist(), y.tolist()) for x, y in loader]
+            for _ in range(2)
         )
-        places = sum(first, [])
-        found = set(labels[places].tolist())
-        expect(
-            found,
-            "it gives no image; a label is a tensor, and only int(label) is found in a set of numbers.",
-        )
-        expect(
-            found == classes,
-            f"asked for the classes {sorted(classes)}, it gives {sorted(found)}.",
-        )
-        wanted = 20 * len(classes)
+        places = [place for batch, _ in first for place in batch]
+        _expect_classes(set(labels[places].tolist()), classes)
+        said = [label for _, batch in first for label in batch]
+        own = said == labels[places].tolist()
+        expect(own, "some images come with the labels of others.")
+        wanted = 20 * many
         once = len(places) == len(set(places)) == wanted
-        expect(
-            once,
-            f"it gives {len(places)} images; there are {wanted}, each to come once.",
-        )
-        expect(
-            len(first[0]) == batch_size,
-            f"its batches have {len(first[0])} images, not {batch_size}.",
-        )
+        come = f"it gives {len(places)} images; there are {wanted}, each to come once."
+        expect(once, come)
+        size = len(first[0][0])
+        expect(size == batch_size, f"its batches have {size} images, not {batch_size}.")
         expect(first != second, "both passes have the same order; it should be random.")
+
+
+def _expect_classes(found: set[int], classes: set[int]) -> None:
+    expect(
+        found,
+        "it gives no image; "
+        "a label is a tensor, and only int(label) is found in a set of numbers.",
+    )
+    wrong = f"asked for the classes {sorted(classes)}, it gives {sorted(found)}."
+    expect(found == classes, wrong)
 
 
 @exercise("and it stays between 0 and 1.", of="right, total")
 def interval(answer: Callable) -> None:
-    """Check a function of right and total: the 95 % interval of an accuracy, (low,
-    high), the usual one or Wilson's.
-    """
-    for right, total in ((990, 1000), (9914, 10_000), (20, 20), (1, 200)):
+    """Check the 95 % interval (low, high) of an accuracy, the usual one or a better."""
+    cases = [(990, 1000), (9914, 10_000), (20, 20), (199, 200), (1, 200), (0, 30)]
+    cases += [(between(1, total - 1), total) for total in (40, 300, 5000)]
+    for right, total in cases:
         said = f"for {right} of {total} the pair (low, high)"
         low, high = as_numbers(answer(right, total), (2,), said).tolist()
-        p, share = right / total, 1.96**2 / total
-        margin = 1.96 * math.sqrt(p * (1 - p) / total)
-        middle, wide = (
-            (p + share / 2) / (1 + share),
-            math.hypot(margin, share / 2) / (1 + share),
-        )
-        usual, wilson = (
-            (max(0, p - margin), min(1, p + margin)),
-            (middle - wide, middle + wide),
-        )
-        expect(
-            low >= 0 and high <= 1, f"{said} is ({low:.4f}, {high:.4f}), beyond 0 or 1."
-        )
-        near = any(math.dist((low, high), pair) < 5e-5 for pair in (usual, wilson))
-        expect(
-            near,
-            f"{said} is ({low:.4f}, {high:.4f}); is it p ± 1.96·√(p(1 − p)/total)?",
-        )
+        shown, dust = f"{said} is ({low:.4f}, {high:.4f})", 1e-6
+        expect(-dust <= low and high <= 1 + dust, f"{shown}, beyond 0 or 1.")
+        known = _intervals(right, total)
+        near = any(math.dist((low, high), pair) < 5e-5 for pair in known)
+        expect(near, f"{shown}; is it p ± 1.96·√(p(1 − p)/total)?")
+
+
+def _intervals(right: int, total: int) -> list[tuple[float, float]]:
+    """Return the usual interval, Agresti and Coull's (with z² or 4 answers more),
+    Wilson's (also with correction for continuity), and Clopper and Pearson's.
+    """
+    from scipy.stats import binomtest  # half a second, for this exercise alone
+
+    shares, methods = binomtest(right, total), ("wilson", "wilsoncc", "exact")
+    others = [shares.proportion_ci(method=method) for method in methods]
+    return [_usual(right + z / 2, total + z) for z in (0, 1.96**2, 4)] + others
+
+
+def _usual(right: float, total: float) -> tuple[float, float]:
+    p = right / total
+    margin = 1.96 * math.sqrt(p * (1 - p) / total)
+    return max(0, p - margin), min(1, p + margin)
 
 
 @exercise("the best so far, and how long ago that was.", of="accuracies, patience")
 def early_stop(answer: Callable) -> None:
-    """Check a function of accuracies and patience that returns the number of epochs
-    that are run.
-    """
-    runs = (
+    """Check a function of accuracies and patience: how many epochs are run."""
+    runs = [
         [0.9, 0.95, 0.94, 0.96, 0.96, 0.95, 0.97],
         [0.5, 0.6, 0.7],
         [0.9, 0.7, 0.8, 0.75, 0.85, 0.95],
-    )
-    for accuracies, right in zip(runs, [(3, 6, 7), (3, 3, 3), (2, 3, 4)], strict=True):
-        for patience, epochs in enumerate(right, 1):
-            answer.gives(epochs, (accuracies, patience))
+    ]
+    for _ in range(10):
+        runs.append([between(50, 58) / 100 for _ in range(between(1, 12))])
+    for accuracies in runs:
+        for patience in (1, 2, 3):
+            answer.gives(_epochs_run(accuracies, patience), (accuracies, patience))
 
 
-# Of the old program in notebook 05: for each fault the lines that name it, and where to
+def _epochs_run(accuracies: list[float], patience: int) -> int:
+    best, since = 0, 0
+    for epoch, accuracy in enumerate(accuracies, 1):
+        best, since = max(best, accuracy), 0 if accuracy > best else since + 1
+        if since == patience:
+            return epoch
+    return len(accuracies)
+
+
+# The faults of the old program in notebook 05: the lines that name it, and where to
 # look.
 FAULTS = [
     ({2}, "which images does the validation use?"),

@@ -1,7 +1,6 @@
 """The checkers of notebook 06, inside the ConvNet."""
 
 import contextlib
-import copy
 import functools
 import math
 from collections.abc import Callable
@@ -10,14 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from exercises import chosen_numbers, expect_kind
-from exercises.lesson_05 import _keeps
+from exercises import between, chosen_numbers, expect_kind
 from helpers.checking import (
     NotYet,
+    as_numbers,
     exercise,
     expect,
     expect_same,
     first_line,
+    leaves_unchanged,
 )
 from helpers.networks import ConvNet
 
@@ -26,87 +26,66 @@ def _small_convnet() -> ConvNet:
     return ConvNet((2, 3), dense=8, dropout=0).eval()
 
 
-def _no_hooks(model: nn.Module, when: str) -> None:
-    for name, layer in model.named_modules():
-        left = layer._forward_hooks or layer._forward_pre_hooks
-        expect(
-            not left,
-            f"{when} a hook stays behind at {name!r}; remove() it in finally, or use with.",
-        )
+FIND = "; what finds a submodule by its name, such as '0.1'?"
+LATE = (
+    "a hook made in a loop looks up its name only when it runs, after the loop; "
+    "hand it over as name=name."
+)
 
 
 @exercise(
     "what every layer gives, and no hook stays behind.",
     of="model, names, images",
-    errors=dict.fromkeys(
-        (AttributeError, KeyError),
-        "; what finds a submodule by its name, such as '0.1'?",
-    ),
+    errors={AttributeError: FIND, KeyError: FIND},
 )
 def hooked(answer: Callable) -> None:
-    """Check a function of model, names and images that returns {name: output of that
-    layer} and leaves no hook.
-    """
-    model, nested = (
-        _small_convnet(),
-        nn.Sequential(nn.Sequential(nn.Linear(28, 4), nn.Tanh()), nn.Linear(4, 2)),
-    )
-    for net, names in (
-        (model, ["conv1", "fc1"]),
-        (model.train(), ["fc2", "conv2"]),
+    """Check a function of model, names and images: {name: output of that layer}."""
+    nested = nn.Sequential(nn.Sequential(nn.Linear(28, 4), nn.Tanh()), nn.Linear(4, 2))
+    for model, names in (
+        (_small_convnet(), ["conv1", "fc1"]),
+        (_small_convnet().train(), ["fc2", "conv2"]),
         (nested, ["0.1"]),
     ):
-        images, mode = torch.rand(3, 1, 28, 28), net.training
-        given = answer(net, [*names], images)
+        images = torch.rand(3, 1, 28, 28)
+        given = answer(model, [*names], images)
         expect_kind(given, dict)
-        only_last = [*given] == names[-1:]
-        expect(
-            only_last or set(given) == set(names),
-            f"asked for {names}, the dict has the names {first_line([*given])}.",
-        )
-        _no_hooks(net, "afterwards")
-        _keeps(net, mode)
-        _each_layer(given, names, _through(net, images))
-    with contextlib.suppress(Exception):
-        answer(model, ["conv1", "fc1"], torch.rand(2, 1, 32, 32))
-    _no_hooks(
-        model, "where the model stops with an error, as for images of another size,"
-    )
+        found = f"asked for {names}, the dict has the names {first_line([*given])}."
+        expect([*given] == names[-1:] or set(given) == set(names), found)
+        _expect_outputs(given, names, _through(model, images))
+    model = _small_convnet()
+    try:
+        with leaves_unchanged(model), contextlib.suppress(Exception):
+            answer(model, ["conv1", "fc1"], torch.rand(2, 1, 32, 32))
+    except NotYet as hint:
+        when = "where the model stops with an error, as for images of another size"
+        raise NotYet(f"{when}, {hint}") from None
 
 
-def _through(
-    model: nn.Module, images: torch.Tensor
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+def _through(model: nn.Module, images: torch.Tensor) -> dict[str, tuple]:
     """Return what goes into each layer and what comes out, by the layer's name."""
     found, hook_all = {}, nn.modules.module.register_module_forward_hook
-    with hook_all(
-        lambda layer, given, output: found.update({layer: (given[0], output)})
-    ):
+    with hook_all(lambda layer, given, output: found.update({layer: (*given, output)})):
         model(images)
     return {name: found[layer] for name, layer in model.named_modules()}
 
 
-def _each_layer(given: dict, names: list[str], truth: dict) -> None:
-    late = "a hook made in a loop looks up its name only when it runs, after the loop; hand it over as name=name."
+def _expect_outputs(given: dict, names: list[str], truth: dict[str, tuple]) -> None:
     for name in names:
-        expect(name in given, f"asked for {names}, the dict has only the last: {late}")
+        only = f"asked for {names}, the dict has only the last: {LATE}"
+        expect(name in given, only)
         enters, leaves = truth[name]
-        inside = f"{name} holds what goes into the layer; which argument of the hook comes out of it?"
+        inside = f"{name} holds what goes into the layer; "
+        inside += "which argument of the hook comes out of it?"
+        whole = f"{name} holds the output of the whole model; hook the layer itself."
+        last = f"{name} holds the output of {names[-1]}: {LATE}"
         mistakes = [
-            *[(enters, inside), (enters[None], inside)],  # the hook gets it in a tuple
-            (truth[names[-1]][1], f"{name} holds the output of {names[-1]}: {late}"),
-            (
-                truth[""][1],
-                f"{name} holds the output of the whole model; hook the layer itself.",
-            ),
+            (enters, inside),
+            (enters[None], inside),  # the hook gets it in a tuple
+            (truth[names[-1]][1], last),
+            (truth[""][1], whole),
         ]
-        expect_same(
-            given[name],
-            leaves,
-            mistakes,
-            "{lead} holds numbers that are not what the layer gives.",
-            name,
-        )
+        other = "{lead} holds numbers that are not what the layer gives."
+        expect_same(given[name], leaves, mistakes, other, name)
 
 
 @exercise(
@@ -114,55 +93,36 @@ def _each_layer(given: dict, names: list[str], truth: dict) -> None:
     of="model, layer, k, value, images",
 )
 def filled(answer: Callable) -> None:
-    """Check a function of model, layer, k, value and images: the logits where map k
-    holds `value` everywhere.
-    """
+    """Check the logits where map k of a convolution holds `value` everywhere."""
     model = _small_convnet()
-    before = copy.deepcopy(model.state_dict())
     for layer, k, value in (
         ("conv1", 1, 0.0),
         ("conv2", 2, 1.5),
-        ("conv2", 0, 0.0),
-        ("conv1", 0, -0.7),
+        ("conv2", between(0, 1), 0.0),
+        ("conv1", 0, -torch.rand(()).item()),
     ):
         images, one_map = torch.rand(4, 1, 28, 28), (slice(None), k)
+        given = answer(model, layer, k, value, images.clone())
         logits = functools.partial(_logits_with, model, layer, images)
         bias = model.get_submodule(layer).bias[k].item()
-        mistakes = [
-            (
-                model(images),
-                "the logits are unchanged; does the hook return the changed output?",
-            ),
-            (
-                logits(one_map, bias),
-                "the weights of map k are zero and its bias is still there; the map holds it.",
-            ),
-            (logits(..., value), "all maps are filled; fill only map k."),
-            (
-                logits(k, value),
-                "the first axis is the image; which axis counts the maps?",
-            ),
-        ]
-        given, lead = (
-            answer(model, layer, k, value, images.clone()),
-            f"for {layer}, k {k}, value {value} the result",
+        wrong = (
+            model(images),
+            logits(one_map, bias),
+            logits(..., value),
+            logits(k, value),
         )
-        expect_same(
-            given,
-            logits(one_map, value),
-            mistakes,
-            "{lead} is another; is map k, before ReLU, value?",
-            lead,
-        )
-        same = all(
-            torch.equal(weights, before[name])
-            for name, weights in model.state_dict().items()
-        )
-        expect(
-            same,
-            "the logits are right, and the model's weights are changed for good; leave them as they were.",
-        )
-        _no_hooks(model, "the logits are right, and")
+        mistakes = [*zip(wrong, UNFILLED, strict=True)]
+        other = "{lead} is another; is map k, before ReLU, value?"
+        lead = f"for {layer}, k {k}, value {value:.3g} the result"
+        expect_same(given, logits(one_map, value), mistakes, other, lead)
+
+
+UNFILLED = (
+    "the logits are unchanged; does the hook return the changed output?",
+    "the weights of map k are zero and its bias is still there; the map holds it.",
+    "all maps are filled; fill only map k.",
+    "the first axis is the image; which axis counts the maps?",
+)
 
 
 def _logits_with(
@@ -177,7 +137,10 @@ def _logits_with(
         return model(images)
 
 
-NEVER = "class 2 is never answered, and 0/0 is no number; let its precision be 0, for example with clamp(min=1)."
+NEVER = (
+    "class 2 is never answered, and 0/0 is no number; "
+    "let its precision be 0, for example with clamp(min=1)."
+)
 
 
 @exercise(
@@ -186,24 +149,20 @@ NEVER = "class 2 is never answered, and 0/0 is no number; let its precision be 0
     errors={ZeroDivisionError: f"; {NEVER}"},
 )
 def recall_precision(answer: Callable) -> None:
-    """Check a function of a confusion matrix (row: class, column: answer) that returns
-    recall and precision.
-    """
-    hint = "the shares are others; which sum is all images of a class, and which all answers of that class?"
-    skewed = [[6, 3, 0, 1], [2, 7, 0, 0], [1, 1, 0, 3], [0, 1, 0, 4]]
-    for matrix in map(
-        torch.tensor, ([[8, 1, 3], [0, 5, 2], [4, 2, 9]], [[9, 1], [5, 3]], skewed)
-    ):
+    """Check recall and precision of a confusion matrix (row: class, column: answer)."""
+    hint = (
+        "the shares are others; which sum is all images of a class, "
+        "and which all answers of that class?"
+    )
+    swapped = "both rows are right and change places: give recall, then precision."
+    percent = "those are percent; give shares, from 0 to 1."
+    for classes in (3, 2, between(3, 6), 4):
+        matrix = torch.randint(1, 20, (classes, classes))
+        if classes == 4:
+            matrix[:, 2] = 0
         raw = torch.stack([matrix.diagonal() / matrix.sum(axis) for axis in (1, 0)])
         right = raw.nan_to_num(0)
-        mistakes = [
-            (
-                right.flip(0),
-                "both rows are right and change places: give recall, then precision.",
-            ),
-            (100 * right, "those are percent; give shares, from 0 to 1."),
-            (raw, NEVER),
-        ]
+        mistakes = [(right.flip(0), swapped), (100 * right, percent), (raw, NEVER)]
         answer.gives(right, [matrix], mistakes, hint)
 
 
@@ -215,52 +174,57 @@ def fooled(answer: Callable) -> None:
     """Check one step of the fast gradient sign method, https://arxiv.org/abs/1412.6572,
     for an image of 1×28×28.
     """
-    model, hint = (
-        _small_convnet(),
-        "{lead} is another; is it the gradient of the label's cross entropy by the image?",
-    )
-    for label, size in ((3, 0.1), (8, 0.25)):
+    model = _small_convnet()
+    for label, size in ((3, 0.1), (between(0, 9), 0.25)):
         image = (torch.rand(1, 28, 28) * 1.5 - 0.25).clamp(0, 1)
-        x, mine = image.clone().requires_grad_(), image.clone()
-        (slope,) = torch.autograd.grad(
-            F.cross_entropy(model(x[None]), torch.tensor([label])), x
-        )
-        step = size * slope.sign()
-        mistakes = [
-            (
-                image - step,
-                "it goes down the loss, so the model gets surer; which sign makes the loss larger?",
-            ),
-            (
-                image + size * slope,
-                "each pixel goes by its own gradient; take only the sign of it.",
-            ),
-            (image, "the picture is the one that came in."),
-        ]
-        mistakes += [(one.clamp(0, 1), why) for one, why in mistakes]
-        mistakes.append((image + step, "some pixels leave 0 to 1; clip them."))
-        given, lead = (
-            answer(model, mine, label, size),
-            f"for label {label}, size {size} the picture",
-        )
-        expect_same(given, (image + step).clamp(0, 1), mistakes, hint, lead)
-        untouched = torch.equal(mine, image) and not mine.requires_grad
-        expect(
-            untouched,
-            "it is right, and the picture that came in is changed too; work on a clone.",
-        )
-        expect(
-            not getattr(given, "requires_grad", False),
-            "it is right, and still carries a graph; detach it.",
-        )
+        mine = image.clone()
+        given = answer(model, mine, label, size)
+        right, mistakes = _fooling(model, image, label, size)
+        hint = "{lead} is another; is it the gradient of the label's cross entropy "
+        hint += "by the image?"
+        lead = f"for label {label}, size {size} the picture"
+        expect_same(given, right, mistakes, hint, lead)
+        same = torch.equal(mine, image) and not mine.requires_grad
+        changed = "it is right, and the picture that came in is changed too; "
+        expect(same, f"{changed}work on a clone.")
+        graph = getattr(given, "requires_grad", False)
+        expect(not graph, "it is right, and still carries a graph; detach it.")
+
+
+def _fooling(
+    model: nn.Module, image: torch.Tensor, label: int, size: float
+) -> tuple[torch.Tensor, list]:
+    """Return the picture after a step up the loss, and what known mistakes give."""
+    x = image.clone().requires_grad_()
+    loss = F.cross_entropy(model(x[None]), torch.tensor([label]))
+    (slope,) = torch.autograd.grad(loss, x)
+    down = "it goes down the loss, so the model gets surer; "
+    slips = {
+        f"{down}which sign makes the loss larger?": -slope.sign(),
+        "each pixel goes by its own gradient; take only the sign of it.": slope,
+        "the picture is the one that came in.": 0 * slope,
+    }
+    mistakes = [
+        (one, why)
+        for why, way in slips.items()
+        for one in (image + size * way, (image + size * way).clamp(0, 1))
+    ]
+    right = image + size * slope.sign()
+    mistakes.append((right, "some pixels leave 0 to 1; clip them."))
+    return right.clamp(0, 1), mistakes
 
 
 @exercise("each pixel counts as much as it is bright.", of="image")
 def centre_of_mass(answer: Callable) -> None:
-    """Check a function of image (H×W) that returns (row, column), the mean place of its
-    ink.
-    """
-    for height, width in ((4, 9), (12, 5), (28, 28)):
+    """Check a function of image (H×W): (row, column), the mean place of its ink."""
+    hints = (
+        "row and column change places: give the row first.",
+        "every pixel with ink counts the same; weight it by its grey level.",
+        "both are too large by 1; rows and columns count from 0.",
+        "that is the brightest pixel; take the mean of all places.",
+    )
+    other = "{lead} is another place; what do you divide the weighted sum by?"
+    for height, width in ((4, 9), (12, 5), (28, 28), (between(3, 30), between(3, 30))):
         image = (torch.rand(height, width) - 0.5).clamp(0)
         image[: height // 2, : width // 3] /= 4
         places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
@@ -268,28 +232,19 @@ def centre_of_mass(answer: Callable) -> None:
             share.flatten() @ places / share.sum()
             for share in (image, (image > 0).float())
         )
-        mistakes = [
-            (right.flip(0), "row and column change places: give the row first."),
-            (
-                even,
-                "every pixel with ink counts the same; weight it by its grey level.",
-            ),
-            (right + 1, "both are too large by 1; rows and columns count from 0."),
-            (
-                places[image.argmax()],
-                "that is the brightest pixel; take the mean of all places.",
-            ),
-        ]
-        answer.gives(
-            right,
-            [image],
-            mistakes,
-            "{lead} is another place; what do you divide the weighted sum by?",
-        )
+        wrong = right.flip(0), even, right + 1, places[image.argmax()]
+        answer.gives(right, [image], [*zip(wrong, hints, strict=True)], other)
 
 
 EMPTY = "a bin without images has no mean, only nan; leave it out."
-LAST = "a confidence of exactly 1.0 falls out of the last bin; let that bin hold its upper end too."
+LAST = (
+    "a confidence of exactly 1.0 falls out of the last bin; "
+    "let that bin hold its upper end too."
+)
+WEIGHT = "every bin counts the same; weight it by its share of the images."
+SIGNED = (
+    "gaps of both signs cancel; take the absolute value in each bin, before the sum."
+)
 
 
 @exercise(
@@ -304,26 +259,22 @@ def calibration_error(answer: Callable) -> None:
     for low, bins, sure in ((0.02, 4, 0), (0.45, 10, 0), (0.3, 5, 9), (0.02, 1, 9)):
         confidences = torch.cat([low + (0.99 - low) * torch.rand(60), torch.ones(sure)])
         right = torch.rand(60 + sure) < 0.75
-        own, places = (
-            (confidences * bins).long(),
-            (confidences * bins).long().clamp(max=bins - 1),
-        )
-        (shares, alone), (share, gap) = (
-            _gaps(confidences, right, inside) for inside in (own, places)
-        )
-        weight = "every bin counts the same; weight it by its share of the images."
-        signed = "gaps of both signs cancel; take the absolute value in each bin, before the sum."
+        own = (confidences * bins).long()
+        shares, alone = _gaps(confidences, right, own)
+        share, gap = _gaps(confidences, right, own.clamp(max=bins - 1))
+        error = share @ gap.abs()
         mistakes = [
-            *[
-                (shares @ alone.abs(), LAST),
-                ((shares * alone.abs())[own.unique() < bins].sum(), LAST),
-            ],
-            *[(gap.abs().mean(), weight), (gap.abs().sum() / bins, weight)],
-            *[(share @ gap, signed), ((share @ gap).abs(), signed), (math.nan, EMPTY)],
+            (shares @ alone.abs(), LAST),
+            ((shares * alone.abs())[own.unique() < bins].sum(), LAST),
+            (gap.abs().mean(), WEIGHT),
+            (gap.abs().sum() / bins, WEIGHT),
+            (share @ gap, SIGNED),
+            ((share @ gap).abs(), SIGNED),
+            (math.nan, EMPTY),
             (share @ gap**2, "the gaps are squared; take their absolute values."),
-            (100 * share @ gap.abs(), "those are percent; give a share, from 0 to 1."),
+            (100 * error, "those are percent; give a share, from 0 to 1."),
         ]
-        answer.gives(share @ gap.abs(), (confidences, right, bins), mistakes)
+        answer.gives(error, (confidences, right, bins), mistakes)
 
 
 def _gaps(
@@ -340,49 +291,50 @@ def _gaps(
     "no training at all: it remembers, and measures.", of="image, images, labels, k"
 )
 def nearest(answer: Callable) -> None:
-    """Check a function of image, images, labels and k that returns the commonest label
-    of the k nearest images.
+    """Check a function that returns the commonest label of the k nearest images."""
+    given, right, first = [], [], []
+    for k, vote, near in (
+        (3, 7, [4, 7, 7, 5, 5, 5]),
+        (6, 8, [1, 6, 6, 8, 8, 8, 6, 6]),
+        (1, 5, [5, 6, 6]),
+    ) * 4:
+        image, images, labels = _crowd(near)
+        said = answer(image, images, labels, k)
+        given.append(as_numbers(said, (), f"for k {k} the result").item())
+        right.append(vote)
+        first.append(near[0])
+    expect(max(given) < 10, "that is the place of an image; give its label.")
+    mistakes = [
+        (12 * [FAR], "those are the farthest; take the smallest distances."),
+        (first, "that is the label of the very nearest; let all k vote."),
+    ]
+    other = "{lead} is {given}, and should be {right}; do exactly the k nearest vote, "
+    other += "by the distance over the whole image?"
+    expect_same(given, right, mistakes, other, "one of the labels")
+
+
+FAR = 2
+
+
+def _crowd(near: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return an image, and images in random order with labels: `near` from the nearest
+    on, then others, and FAR.
+
+    Sums of absolute differences, angles and single rows order them otherwise.
     """
-    for k, near in (
-        (3, [4, 7, 7, 5, 5, 5]),
-        (6, [1, 6, 6, 8, 8, 8, 6, 6]),
-        (1, [5, 6, 6]),
-    ):
-        image, many = torch.rand(1, 28, 28), len(near)
-        steps = 0.01 * torch.arange(many, 0, -1).view(
-            -1, 1, 1, 1
-        )  # the nearest comes last
-        images = torch.cat(
-            [
-                1 - image.round().expand(9, 1, 28, 28),
-                image + steps * torch.rand(many, 1, 28, 28),
-            ]
-        )
-        labels, right = (
-            torch.tensor([3] * 9 + near[::-1]),
-            max(near[:k], key=near[:k].count),
-        )
-        mistakes = [
-            (3, "those are the farthest; take the smallest distances."),
-            (
-                near[0],
-                f"with k {k} that is the label of the very nearest; let all k vote.",
-            ),
-            *[
-                (place, "that is the place of an image; give its label.")
-                for place in range(9, len(images))
-            ],
-        ]
-        answer.gives(
-            right,
-            (image, images, labels, k),
-            mistakes,
-            "{lead} is another; do exactly the k nearest vote?",
-        )
+    image, size = torch.rand(1, 28, 28), (60, 1, 1, 1)
+    rows = torch.rand(60, 1, 28, 1) < torch.rand(size)
+    ways = rows * torch.randn(60, 1, 28, 28) + 2 * torch.randn(size) * image
+    distances = torch.linspace(1, 4, 60).view(size)
+    images = image + distances * F.normalize(ways.flatten(1)).view_as(ways)
+    others = torch.randint(3, (52 - len(near),)) * 3
+    labels = torch.tensor([*near, *others, *8 * [FAR]])
+    order = torch.randperm(60)
+    return image, images[order], labels[order]
 
 
-# Of the eight statements about a figure in notebook 06: those that it does not support,
-# and what to ask of each.
+# The statements about a figure in notebook 06 that it does not support, and what to ask
+# of each.
 CLAIMS = {
     1: "does another kernel not take over its work when you retrain?",
     4: "does the gradient say what happens under a large change?",
@@ -399,7 +351,5 @@ def supported(answer: set) -> None:
     listed = f"{found} of four found"
     for wrong in sorted(chosen & set(CLAIMS)):
         raise NotYet(f"{listed}; statement {wrong}: {CLAIMS[wrong]}")
-    expect(
-        found == 4,
-        f"{listed}; for which other statement does the figure show just what is said?",
-    )
+    other = "for which other statement does the figure show just what is said?"
+    expect(found == 4, f"{listed}; {other}")

@@ -18,6 +18,11 @@ def said(check: Callable, *answer: object) -> str:
     return out.getvalue()
 
 
+def pairs(answers: dict[Callable, list]) -> list[tuple[Callable, object]]:
+    """Return each checker with each of the answers that are listed for it."""
+    return [(check, one) for check, given in answers.items() for one in given]
+
+
 def verdicts_on_solutions(path: Path) -> Iterator[str]:
     """Yield what each exercise's own cell prints after the solution of the notebook."""
     cells = nbformat.read(path, as_version=4).cells

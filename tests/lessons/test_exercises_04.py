@@ -1,0 +1,354 @@
+"""The checkers of notebook 04 tell right from wrong kindly."""
+
+import copy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from exercises import lesson_04 as checks
+from exercising import pairs, said, verdicts_on_solutions
+from refresh import NOTEBOOKS
+from torch import nn
+
+
+def relu_nodes(loss, place=1):
+    first = loss.grad_fn.next_functions[0][0].next_functions[place][0]
+    return [first, first.next_functions[0][0].next_functions[1][0]]
+
+
+def mean_of_losses(net, batches, criterion):
+    with torch.no_grad():
+        return sum(criterion(net(x), target).item() for x, target in batches) / len(
+            batches
+        )
+
+
+def momentum(parameters, velocities, lr, keep, first="velocity"):
+    with torch.no_grad():
+        for parameter, velocity in zip(parameters, velocities, strict=True):
+            if first == "parameter":
+                parameter.sub_(lr * velocity)
+            velocity.mul_(keep).add_(parameter.grad)
+            if first == "velocity":
+                parameter.sub_(lr * velocity)
+
+
+def new_parameters(parameters, velocities, lr, keep):
+    parameters[:] = [p.detach() - lr * p.grad for p in parameters]
+
+
+def one_over(exponent=-1, backward=lambda x, arriving: -arriving / x**2):
+    def keep(ctx, x):
+        ctx.save_for_backward(x)
+        return x**exponent
+
+    parts = {
+        "forward": keep,
+        "backward": lambda ctx, arriving: backward(*ctx.saved_tensors, arriving),
+    }
+    return type(
+        "OneOver",
+        (torch.autograd.Function,),
+        {name: staticmethod(part) for name, part in parts.items()},
+    )
+
+
+def train(
+    net,
+    x,
+    target,
+    steps,
+    lr,
+    clear=True,
+    keep=lambda loss: loss.item(),
+    how=torch.optim.SGD,
+):
+    optimizer, losses = how(net.parameters(), lr=lr), []
+    for _ in range(steps):
+        if clear:
+            optimizer.zero_grad()
+        loss = nn.functional.mse_loss(net(x), target)
+        loss.backward()
+        optimizer.step()
+        losses.append(keep(loss))
+    return losses
+
+
+def no_step(net, x, target, steps, lr):
+    return [nn.functional.mse_loss(net(x), target).item() for _ in range(steps)]
+
+
+def switch_off(net, batches, criterion):
+    torch.set_grad_enabled(False)
+    return mean_of_losses(net, batches, criterion)
+
+
+def slow_mean(net, batches, criterion):
+    return sum(criterion(net(x), target).item() for x, target in batches) / len(batches)
+
+
+def by_forward(net, batches, criterion):
+    return sum(criterion(net.forward(x), y).item() for x, y in batches) / len(batches)
+
+
+def leaving(change):
+    def mean(net, batches, criterion):
+        right = mean_of_losses(net, batches, criterion)
+        change(net)
+        return right
+
+    return mean
+
+
+def frozen_step(parameters, *rest):
+    momentum(parameters, *rest)
+    parameters[0].requires_grad_(False)
+
+
+def new_velocities(parameters, velocities, lr, keep):
+    for i, parameter in enumerate(parameters):
+        velocities[i] = keep * velocities[i] + parameter.grad
+        parameter.data -= lr * velocities[i]
+
+
+class SavesResult(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(1 / x)
+        return 1 / x
+
+    @staticmethod
+    def backward(ctx, arriving):
+        return -(ctx.saved_tensors[0] ** 2) * arriving
+
+
+class SavesOnClass(SavesResult):
+    @staticmethod
+    def forward(ctx, x):
+        SavesOnClass.x = x
+        return 1 / x
+
+    @staticmethod
+    def backward(ctx, arriving):
+        return -arriving / SavesOnClass.x**2
+
+
+class InPlace(SavesResult):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.reciprocal_())
+        return x.clone()
+
+
+def by_hand(net, x, target, steps, lr):
+    losses = []
+    for _ in range(steps):
+        loss = ((net(x) - target) ** 2).mean()
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, net.parameters())
+        with torch.no_grad():
+            for parameter, gradient in zip(net.parameters(), gradients, strict=True):
+                parameter.sub_(lr * gradient)
+    return losses
+
+
+def last_update_missing(net, x, target, steps, lr):
+    losses = train(net, x, target, steps - 1, lr)
+    return [*losses, nn.functional.mse_loss(net(x), target).item()]
+
+
+def weights_back(net, *rest):
+    start = copy.deepcopy(net.state_dict())
+    losses = train(net, *rest)
+    net.load_state_dict({**start, "2.bias": net[2].bias})
+    return losses
+
+
+RIGHT = {
+    checks.chain: [(16, 4, 4), torch.tensor([16.0, 4, 4])],
+    checks.path_to_weight: [
+        [0, 1, 0, 2, 0],
+        (0, 1, 0, 2, 0),
+        [np.int64(0), torch.tensor(1), 0, 2, 0],
+        np.array([0, 1, 0, 2, 0]),
+    ],
+    checks.find_relus: [relu_nodes],
+    checks.fitting_loss: [
+        lambda prediction, target: ((prediction.squeeze(1) - target) ** 2).mean()
+    ],
+    checks.mean_loss: [
+        mean_of_losses,
+        torch.inference_mode()(slow_mean),
+        lambda *given: np.float64(mean_of_losses(*given)),
+    ],
+    checks.momentum_step: [momentum, new_velocities],
+    checks.reciprocal: [
+        one_over(),
+        one_over(backward=lambda x, arriving: arriving.div_(-(x**2))),
+        SavesResult,
+    ],
+    checks.five_lines: [train, by_hand, lambda *given: tuple(np.array(train(*given)))],
+}
+WRONG = {
+    checks.chain: [
+        ((4, 1, 1), "what arrives at it has still to be multiplied"),
+        ((16, 4, 1), "number 3 is not 1"),
+        (16, "give 3 numbers"),
+    ],
+    checks.path_to_weight: [
+        (
+            [0, 0],
+            "it leads MseLossBackward0 → AddmmBackward0 → AccumulateGrad, "
+            "which is fc3.bias",
+        ),
+        ([0, 1], "ReluBackward0, which is no leaf"),
+        ([1], "at place 1, behind MseLossBackward0, no gradient is needed"),
+        ([0, 7], "MseLossBackward0 → AddmmBackward0 has no place 7"),
+        ([0, -1], "has no place -1"),
+        ("0, 1", "give a list of places"),
+        (
+            [0.0, 1.0, 0.0, 2.0, 0.0],
+            "places are whole numbers, like [0, 1]; 0.0 is none",
+        ),
+        ([False, True, False, 2, False], "whole numbers, like [0, 1]; False is none"),
+    ],
+    checks.find_relus: [
+        (
+            lambda loss: [relu_nodes(loss)[0]] * 2,
+            "the second is a ReLU, but another one",
+        ),
+        (lambda loss: relu_nodes(loss)[::-1], "the first is a ReLU, but another one"),
+        (
+            lambda loss: loss.grad_fn.next_functions[0][0].next_functions[:2],
+            "the first is a pair",
+        ),
+        (
+            lambda loss: [loss.grad_fn, None],
+            "the first is MseLossBackward0; which place",
+        ),
+        (lambda loss: relu_nodes(loss)[0], "not a list"),
+        (lambda loss: None, "return missing"),
+        ("ReLU", "function of loss"),
+    ],
+    checks.fitting_loss: [
+        (nn.functional.mse_loss, "each prediction meet only its own target"),
+        (lambda p, t: nn.functional.mse_loss(p.squeeze(), t), "torch still warns"),
+        (lambda p, t: nn.functional.mse_loss(p.T, t), "torch still warns"),
+        (lambda p, t: nn.functional.mse_loss(p[:, 0].detach(), t), "has no graph"),
+        (lambda p, t: 0.5, "the loss is another"),
+    ],
+    checks.mean_loss: [
+        (lambda net, batches, criterion: None, "return missing"),
+        (
+            lambda net, batches, criterion: sum(
+                criterion(net(x), t) for x, t in batches
+            ),
+            "plain number with item()",
+        ),
+        (slow_mean, "which block stops that"),
+        (switch_off, "gradients are off for good"),
+        (lambda *given: 3 * mean_of_losses(*given), "the mean of their losses is"),
+        (0.5, "the answer is a function of net, batches, criterion"),
+        (by_forward, "which block stops that"),
+        (leaving(lambda net: net.train()), "goes out in train(True)"),
+        (leaving(lambda net: net.requires_grad_(False)), "requires_grad"),
+        (leaving(lambda net: net.register_forward_hook(print)), "a hook stays behind"),
+    ],
+    checks.momentum_step: [
+        (lambda *given: None, "nothing has moved"),
+        (
+            lambda *given: momentum(*given, first="parameter"),
+            "changed first, and then used",
+        ),
+        (lambda ps, vs, lr, keep: momentum(ps, vs, lr, 0), "SGD without momentum"),
+        (
+            lambda ps, vs, lr, keep: momentum(ps, vs, 0.1, 0.9),
+            "after step 1 the parameters are not",
+        ),
+        (
+            lambda ps, vs, lr, keep: momentum(ps[:1], vs[:1], lr, keep),
+            "only the first parameter",
+        ),
+        (new_parameters, "the list holds new tensors"),
+        (0.9, "the answer is a function of parameters, velocities, lr, momentum"),
+        (lambda ps, vs, lr, keep: momentum(ps, vs, lr, 0.8), "where they belong"),
+        (lambda ps, vs, lr, keep: momentum(ps, vs, 0.1, keep), "where they belong"),
+        (frozen_step, "requires_grad"),
+    ],
+    checks.reciprocal: [
+        (
+            one_over(backward=lambda x, arriving: arriving / x),
+            "does not give what arrives times −1/x²",
+        ),
+        (one_over(backward=lambda x, arriving: arriving / x**2), "the wrong sign"),
+        (
+            one_over(backward=lambda x, arriving: -1 / x**2),
+            "what arrives has still to be multiplied",
+        ),
+        (
+            one_over(backward=lambda x, arriving: None),
+            "what backward returns is None; is a return missing",
+        ),
+        (one_over(2), "forward does not give 1/x"),
+        (one_over().apply, "give the class itself"),
+        (one_over(backward=lambda x, arriving: -4 * arriving), "times −1/x²"),
+        (
+            one_over(
+                backward=lambda x, arriving: arriving * torch.tensor([-4, -1, -0.25])
+            ),
+            "stopped with",
+        ),
+        (SavesOnClass, "stopped with RuntimeError"),
+        (InPlace, "forward changes x itself"),
+    ],
+    checks.five_lines: [
+        (lambda *given: train(*given, clear=False), "is .grad cleared at each step"),
+        (lambda *given: train(*given, keep=lambda loss: loss), "keep loss.item()"),
+        (lambda *given: train(*given, keep=lambda loss: loss.item), "give one number"),
+        (lambda *given: train(*given, how=torch.optim.Adam), "one step of plain SGD"),
+        (
+            lambda net, x, target, steps, lr: train(net, x, target, steps, 0.01),
+            "the lr that is given",
+        ),
+        (lambda *given: train(*given)[1:], "for 5 steps it returns 4 losses"),
+        (
+            lambda *given: train(*given, keep=lambda loss: 2 * loss.item()),
+            "the first loss is another",
+        ),
+        (no_step, "net has not changed"),
+        (lambda *given: None, "is a return missing?"),
+        (
+            partial(train, how=partial(torch.optim.SGD, momentum=0.9)),
+            "without momentum",
+        ),
+        (partial(train, how=partial(torch.optim.SGD, weight_decay=0.1)), "plain SGD"),
+        (last_update_missing, "the last update is missing"),
+        (weights_back, "the weights of net are others"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("check", "answer"), pairs(RIGHT))
+def test_right_answers_are_praised(check, answer):
+    assert said(check, answer).startswith("✓ Right: ")
+
+
+@pytest.mark.parametrize(("check", "answer"), pairs(WRONG))
+def test_wrong_answers_get_one_sentence_that_helps(check, answer):
+    given, hint = answer
+    verdict = said(check, given)
+    assert verdict.startswith("✗ Not yet: ") and hint in verdict
+    assert verdict.count("\n") == 1 and "Traceback" not in verdict
+
+
+@pytest.mark.parametrize("check", RIGHT)
+def test_no_answer_yet_is_no_mistake(check):
+    assert said(check).startswith("… Nothing to check yet")
+    assert said(check, None) == said(check)
+
+
+def test_solutions_in_the_notebook_pass():
+    solutions = [*verdicts_on_solutions(NOTEBOOKS[3])]
+    assert len(solutions) >= 6
+    assert not [one for one in solutions if not one.startswith("✓ Right: ")]
