@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import html
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -24,16 +25,6 @@ DIFFERENT = "{lead} is {given}{at}, and should be {right}."
 NOTHING = "… Nothing to check yet: put your answer in place of None "
 NOTHING += "and run the cell again."
 Pairs = Sequence[tuple[object, str]]  # what known mistakes give, each with its hint
-# What a student's function may leave changed
-GRADIENTS = "gradients are off for good; use a with block, which ends."
-DTYPE = "torch's default dtype is {now}, and was {was}."
-MODE = "the model came in train({was}), "
-MODE += "and it, or a layer of it, goes out in train({now})."
-HOOKS = "forward", "forward_pre", "backward", "backward_pre"
-HOOK = "a hook stays behind at {name!r}; remove() it in finally, or use with."
-FROZEN = "requires_grad of {name} is {now}, and was {was}."
-NUMBERS = "the model is changed for good: {name} holds other numbers; work on a copy."
-GRADIENT = "{name} of the model has another .grad; torch.autograd.grad leaves it alone."
 
 
 class NotYet(Exception):
@@ -74,10 +65,8 @@ def exercise(
             # whatever the student's own code does must not end in a traceback from here
             except Exception as error:
                 end = (errors or {}).get(type(error), ".")
-                said = ": ".join(
-                    filter(None, [type(error).__name__, first_line(error)])
-                )
-                print(f"✗ Not yet: your answer stopped with {said.rstrip('.')}{end}")
+                said = f"{type(error).__name__}: {first_line(error)}".rstrip(".: ")
+                print(f"✗ Not yet: your answer stopped with {said}{end}")
 
         del check.__wrapped__  # or Jupyter shows the signature of what is wrapped
         return check
@@ -98,38 +87,39 @@ def leaves_unchanged(*models: nn.Module, trains: bool = False) -> Iterator[None]
 
     Where `trains` is true, the numbers and .grad of parameters may change.
     """
-    before = _state(models, trains)
-    switches = torch.is_grad_enabled(), torch.get_default_dtype()
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    before = [*_state(models, trains)]
     try:
         yield
-        after = _state(models, trains)
-        same = before.keys() == after.keys()
-        expect(same, "afterwards the model has other layers or parameters than before.")
-        for (hint, name), was in before.items():
-            now = after[hint, name]
-            expect(now == was, f"afterwards {hint.format(name=name, was=was, now=now)}")
+        after = [*_state(models, trains)]
+        expect(len(before) == len(after), "afterwards the model has other layers.")
+        for (hint, was), (_, now) in zip(before, after, strict=True):
+            expect(was == now, f"afterwards {hint}")
     finally:
-        torch.set_grad_enabled(switches[0])
-        torch.set_default_dtype(switches[1])
+        torch.set_grad_enabled(gradients)
+        torch.set_default_dtype(dtype)
 
 
-def _state(models: Sequence[nn.Module], trains: bool) -> dict[tuple[str, str], object]:
-    """Return all that could stay changed, by the sentence that says so and by name."""
-    state = {
-        (GRADIENTS, ""): torch.is_grad_enabled(),
-        (DTYPE, ""): torch.get_default_dtype(),
-    }
-    for model in models:
-        for name, layer in model.named_modules():
-            state[MODE, name] = layer.training
-            hooks = (getattr(layer, f"_{kind}_hooks") for kind in HOOKS)
-            state[HOOK, name] = [key for found in hooks for key in found]
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            state[FROZEN, name] = tensor.requires_grad
-            if not trains:
-                state[NUMBERS, name] = tensor.tolist()
-                state[GRADIENT, name] = plain(tensor.grad)
-    return state
+def _state(models: Sequence[nn.Module], trains: bool) -> Iterator[tuple[str, object]]:
+    """Yield what could stay changed, each with the sentence that says so."""
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    yield "gradients are off for good; use a with block, which ends.", gradients
+    yield f"torch's default dtype is no longer {dtype}; put it back.", dtype
+    for name, layer in itertools.chain(*(one.named_modules() for one in models)):
+        mode, kept = layer.training, "and it, or a layer of it, goes out in train"
+        yield f"the model came in train({mode}), {kept}({not mode}).", mode
+        hooks = [[*held] for key, held in vars(layer).items() if key.endswith("_hooks")]
+        hint = f"a hook stays behind at {name!r}; remove() it in finally, or use with."
+        yield hint, hooks
+    tensors = ([*one.named_parameters(), *one.named_buffers()] for one in models)
+    for name, tensor in itertools.chain(*tensors):
+        needs = tensor.requires_grad
+        yield f"requires_grad of {name} is no longer {needs}.", needs
+        if not trains:
+            hint = "holds other numbers; work on a copy."
+            yield f"the model is changed for good: {name} {hint}", tensor.tolist()
+            hint = "has another .grad; torch.autograd.grad leaves it alone."
+            yield f"{name} of the model {hint}", plain(tensor.grad)
 
 
 class _Function:
@@ -144,24 +134,18 @@ class _Function:
         with leaves_unchanged(*models, trains=self.trains):
             return self.function(*given)
 
-    def gives(
-        self,
-        right: object,
-        case: Sequence,
-        mistakes: Pairs = (),
-        otherwise: str = DIFFERENT,
-    ) -> None:
-        """Expect the numbers of `right` for copies of the arguments in `case`."""
+    def gives(self, right: object, case: Sequence, *hints: object) -> None:
+        """Expect the numbers of `right` for copies of the arguments in `case`; the
+        hints are those of `expect_same`, first for mistakes and then otherwise.
+        """
         said = ", ".join(map("{} {}".format, self.names, map(_said, case)))
         given, lead = self(*copy.deepcopy(case)), f"for {said} the result"
-        expect_same(given, right, mistakes, otherwise, lead)
+        expect_same(given, right, *hints, lead=lead)
 
-    def agrees(
-        self, right: Callable, cases: Sequence, otherwise: str = DIFFERENT
-    ) -> None:
-        """Expect what another function gives, in each of the cases."""
+    def agrees(self, right: Callable, cases: Sequence, *hint: str) -> None:
+        """Expect what another function gives, in each of the cases, or say the hint."""
         for case in cases:
-            self.gives(right(*case), case, (), otherwise)
+            self.gives(right(*case), case, (), *hint)
 
 
 def _said(value: object) -> str:
@@ -178,9 +162,7 @@ def expect_same(
     otherwise: str = DIFFERENT,
     lead: str = YOURS,
 ) -> None:
-    """Expect the numbers of `right`, or say the hint of the mistake that gives such
-    numbers, or else `otherwise`.
-    """
+    """Expect the numbers of `right`, or say the hint of a mistake, or `otherwise`."""
     right = torch.as_tensor(right).detach().double()
     harmful = [pair for pair in mistakes if not close(right, pair[0])]
     given = as_numbers(given, right.shape, lead, harmful)
@@ -229,9 +211,7 @@ def close(one: object, other: object) -> bool:
 
 
 def plain(value: object) -> object:
-    """Return numbers as numbers and anything with several as a list, so that (1, 2)
-    equals [1, 2].
-    """
+    """Return numbers as Python's, and several as a list, so that (1, 2) is [1, 2]."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return [plain(one) for one in value] if isinstance(value, tuple | list) else value
 

@@ -128,11 +128,14 @@ def hook(model, kind):
     [
         (nn.Module.train, "the model came in train(False)"),
         (lambda model: model[2].train(), "or a layer of it, goes out in train(True)"),
-        (lambda model: model.requires_grad_(True), "requires_grad of 0.weight is True"),
+        (
+            lambda model: model.requires_grad_(True),
+            "requires_grad of 0.weight is no longer False",
+        ),
         (backward, "0.weight of the model has another .grad"),
         (fill, "the model is changed for good: 0.bias holds other numbers"),
         (lambda model: model[1].running_mean.add_(1), "1.running_mean holds other"),
-        (lambda model: model.append(nn.ReLU()), "has other layers or parameters"),
+        (lambda model: model.append(nn.ReLU()), "the model has other layers"),
         (lambda model: hook(model, "forward"), "a hook stays behind at '0'"),
         (lambda model: hook(model, "forward_pre"), "a hook stays behind at '0'"),
         (lambda model: hook(model, "full_backward"), "a hook stays behind at '0'"),
@@ -140,7 +143,7 @@ def hook(model, kind):
         (lambda model: torch.set_grad_enabled(False), "gradients are off for good"),
         (
             lambda model: torch.set_default_dtype(torch.float64),
-            "torch's default dtype is torch.float64, and was torch.float32",
+            "torch's default dtype is no longer torch.float32; put it back",
         ),
     ],
 )
