@@ -11,6 +11,7 @@ import reprlib
 import threading
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 import ipywidgets as widgets
 import torch
@@ -21,23 +22,23 @@ from helpers import figures
 from helpers.digits import Digits
 from helpers.inspection import copied, feature_maps
 from helpers.training import logits
-from helpers.validation import check_step, check_switch
+from helpers.validation import SentenceError, check_step, check_switch
 from helpers.widgets.base import Bench, View, as_text, label, shared
-from helpers.widgets.gallery import strip
+from helpers.widgets.gallery import IN_STILL, strip
 
 SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
-THINNEST, THICKEST = (
-    2.3,
-    3.2,
-)  # pixels of the pen: the plain digits of the tests are most like MNIST's with these
+# Pixels of the pen: the plain digits of the tests are most like MNIST's with these.
+THINNEST, THICKEST = 2.3, 3.2
 PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
 NEAREST, COMPARED = 5, 10_000  # pictures
-# 99 of 100 of MNIST's validation digits are nearer to a training digit of their class
+# 99 of 100 of MNIST's validation digits are nearer to a training digit of their class.
 LIMIT = 6.2
 SURE, UNSURE = 0.8, 0.4  # probabilities
+BLACK = torch.zeros(1, 1, SIDE, SIDE)
 TIPS = {
     "pen": "The width of the pen as a share of the pad's side",
-    "centred": "Bring the drawing into MNIST's form: 20×20, the centre of mass in the middle of 28×28",
+    "centred": "Bring the drawing into MNIST's form: 20×20, "
+    "the centre of mass in the middle of 28×28",
 }
 
 
@@ -45,16 +46,20 @@ def _arc(
     x: float, y: float, across: float, down: float, start: float, end: float
 ) -> list[list[float]]:
     """Return points on a part of an ellipse, clockwise, in turns from its right end."""
-    turns = [2 * math.pi * (start + (end - start) * step / 16) for step in range(17)]
-    return [
-        [round(x + across * math.cos(turn), 3), round(y + down * math.sin(turn), 3)]
-        for turn in turns
-    ]
+    turns = 2 * math.pi * torch.linspace(start, end, 17, dtype=torch.float64)
+    points = torch.stack([x + across * turns.cos(), y + down * turns.sin()], dim=1)
+    return points.round(decimals=3).tolist()
 
 
 EXAMPLE = [
     _arc(0.47, 0.31, 0.21, 0.19, 0.58, 1.25) + _arc(0.47, 0.7, 0.24, 0.2, -0.25, 0.42)
 ]
+# Strokes and `asked` are the browser's, all else is Python's answer. `given` counts how
+# often Python has set the strokes, so that the browser can tell them from its own when
+# those come back.
+START = {"strokes": [], "given": 0, "example": EXAMPLE, "pen": 0.08, "centred": True}
+START |= {"asked": 0, "answered": 0, "answer": "", "probabilities": [], "picture": ""}
+START |= {"maps": [], "nearest": []}
 
 
 def mnist_form(strokes: Sequence, width: float) -> Tensor:
@@ -75,25 +80,18 @@ def mnist_form(strokes: Sequence, width: float) -> Tensor:
     points = [(stroke - (low + high) / 2) * scale + middle for stroke in points]
     picture, room = _ink(points, pen), middle - ((high - low) * scale + pen) / 2
     places = torch.arange(float(SIDE))
-    mass = (
-        torch.stack([picture.sum(dim=0) @ places, picture.sum(dim=1) @ places])
-        / picture.sum()
-    )
-    shift = (SIDE / 2 - mass).clamp(-room, room)
+    mass = torch.stack([picture.sum(0) @ places, picture.sum(1) @ places])
+    shift = (SIDE / 2 - mass / picture.sum()).clamp(-room, room)
     return _ink([stroke + shift for stroke in points], pen)
 
 
 def raw_form(strokes: Sequence, width: float) -> Tensor:
-    """Return the pad as it is, neither centred nor scaled, as 28×28 float32 from 0 to
-    1.
-    """
+    """Return the pad as it is, only shrunk, as 28×28 float32 from 0 to 1."""
     return _ink([stroke * SIDE - 0.5 for stroke in _tensors(strokes)], width * SIDE)
 
 
 def _tensors(strokes: Sequence) -> list[Tensor]:
-    return [
-        torch.tensor(stroke, dtype=torch.float32) for stroke in strokes if len(stroke)
-    ]
+    return [torch.tensor(one, dtype=torch.float32) for one in strokes if len(one)]
 
 
 def _ink(strokes: list[Tensor], pen: float) -> Tensor:
@@ -103,95 +101,83 @@ def _ink(strokes: list[Tensor], pen: float) -> Tensor:
     How grey a pixel is follows from the distance of its middle to the nearest segment,
     so edges are smooth.
     """
-    lines = [
-        torch.stack([stroke, torch.cat([stroke[1:], stroke[-1:]])], dim=1)
-        for stroke in strokes
-    ]
-    axis, distance = (
-        torch.arange(float(SIDE)),
-        torch.full((SIDE * SIDE,), float(2 * SIDE)),
-    )
-    pixels = torch.cartesian_prod(axis, axis).flip(1)[:, None]
-    for start, end in (
-        part.unbind(dim=1) for part in (torch.cat(lines).split(256) if lines else ())
-    ):
-        along = end - start
-        share = ((pixels - start) * along).sum(dim=-1) / along.square().sum(
-            dim=-1
-        ).clamp(min=1e-9)
-        apart = pixels - start - share.clamp(0, 1)[..., None] * along
-        distance = torch.minimum(distance, apart.norm(dim=-1).amin(dim=1))
+    if not strokes:
+        return torch.zeros(SIDE, SIDE)
+    start = torch.cat(strokes)
+    along = torch.cat([one.diff(dim=0, append=one[-1:]) for one in strokes])
+    places = torch.arange(float(SIDE))
+    pixels = torch.cartesian_prod(places, places).flip(1)[:, None]
+    share = ((pixels - start) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9)
+    nearest = start + share.clamp(0, 1)[..., None] * along
+    distance = (pixels - nearest).norm(dim=-1).amin(dim=1)
     return (pen / 2 + 0.5 - distance).clamp(0, 1).view(SIDE, SIDE)
 
 
 def _checked(given: Sequence) -> list[list[list[float]]]:
-    """Return strokes as lists of numbers from 0 to 1; raise ValueError where they are
-    none.
-    """
+    """Return strokes as lists of numbers from 0 to 1; raise ValueError for others."""
     try:
         strokes = [[[float(x), float(y)] for x, y in stroke] for stroke in given]
-        flaws = [
-            point
-            for stroke in strokes
-            for point in stroke
-            if not all(0 <= part <= 1 for part in point)
-        ]
+        points = sum(strokes, [])
+        flaws = [[x, y] for x, y in points if not (0 <= x <= 1 and 0 <= y <= 1)]
     except (TypeError, ValueError):
         flaws = [reprlib.repr(given)]
     if flaws:
-        wanted = "strokes must be a list of strokes, each a list of [x, y] points from 0 to 1"
-        raise ValueError(f"{wanted}, not {flaws[0]}.")
+        raise SentenceError(
+            "strokes must be a list of strokes, each a list of [x, y] points "
+            f"from 0 to 1, not {flaws[0]}."
+        )
     return [stroke for stroke in strokes if stroke]
 
 
 def _reader(model: nn.Module) -> nn.Module:
-    """Return a copy of a network that reads digits; raise ValueError where it cannot."""
+    """Return a copy of a network that reads digits; ValueError where it cannot."""
     try:
         reader = copied(model)
-        answer = logits(reader, torch.zeros(1, 1, SIDE, SIDE))
+        answer = logits(reader, BLACK)
         fits = answer.shape == (1, 10) and bool(answer.isfinite().all())
     except Exception:  # whatever a network of the student's own raises
         fits = False
     if not fits:
-        wanted = "a network that turns N×1×28×28 into N×10 logits, finite numbers"
-        raise ValueError(
-            f"Sketchpad(model, digits) takes {wanted}; this {type(model).__name__} does not."
+        raise SentenceError(
+            "Sketchpad(model, digits) takes a network that turns N×1×28×28 into N×10 "
+            f"logits, finite numbers; this {type(model).__name__} does not."
         )
     return reader
+
+
+def _heard(model: nn.Module, name: str) -> bool:
+    """Return whether a layer is a convolution that is called once."""
+    try:
+        maps = feature_maps(model, BLACK, name)
+        return isinstance(model.get_submodule(name), nn.Conv2d) and bool(maps)
+    except ValueError:
+        return False
 
 
 class _Neighbours:
     """The first 10,000 training digits, and how far from them a picture is."""
 
     def __init__(self, digits: Digits) -> None:
+        if not isinstance(digits, Digits):
+            kind = type(digits).__name__
+            raise SentenceError(f"Give the digits that load_digits() has, not {kind}.")
         images, self.labels = (part[:COMPARED] for part in digits.train)
         self.pixels, self.coarse = images[:, 0], _coarse(images)
 
     def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the Euclidean distances to the nearest training digits and their
-        places, the nearest first.
-        """
-        # For a single picture, torch's way by matrix products is the slower one.
-        way = "donot_use_mm_for_euclid_dist"
-        distances = torch.cdist(
-            image.view(1, -1), self.pixels.flatten(1), compute_mode=way
-        )[0]
-        return distances.topk(NEAREST, largest=False)
+        """Return the Euclidean distances and places of the nearest digits, in order."""
+        distances = (self.pixels - image).flatten(1).norm(dim=1)
+        return distances.topk(min(NEAREST, len(distances)), largest=False)
 
     def apart(self, image: Tensor, digit: int) -> float:
-        """Return how far an image is from the nearest training digit of a class, at
-        half the size; ∞ without one.
-        """
-        distances = torch.cdist(
-            _coarse(image[None, None]), self.coarse[self.labels == digit]
-        )
-        return min(distances.flatten().tolist(), default=math.inf)
+        """Return how far the nearest digit of a class is at half the size; or ∞."""
+        others = self.coarse[self.labels == digit]
+        distances = (others - _coarse(image[None, None])).norm(dim=1)
+        return min(distances.tolist(), default=math.inf)
 
 
 def _coarse(images: Tensor) -> Tensor:
-    """Return N×196: at half the size, a stroke that is a pixel beside another is not
-    far from it.
-    """
+    """Return N×196: at half the size, strokes that are a pixel apart are near."""
     return 2 * F.avg_pool2d(images, 2).flatten(1)
 
 
@@ -210,46 +196,16 @@ class Sketchpad(Bench):
     def __init__(
         self, model: nn.Module, digits: Digits, strokes: Sequence | None = None
     ) -> None:
-        self._model, self._digits, self._source = (
-            _reader(model),
-            _Neighbours(digits),
-            digits.source,
-        )
-        self._layers = [
-            name
-            for name, part in self._model.named_modules()
-            if isinstance(part, nn.Conv2d)
-        ]
-        self._lock = (
-            threading.RLock()
-        )  # the browser's messages come in a thread of their own
-        # Strokes and `asked` are the browser's, all else is Python's answer. `given`
-        # counts how often Python has set the strokes, so that the browser can tell that
-        # from its own strokes when they come back.
-        state = {
-            "strokes": [],
-            "given": 0,
-            "example": EXAMPLE,
-            "pen": 0.08,
-            "centred": True,
-            "asked": 0,
-            "answered": 0,
-        }
-        state |= {
-            "answer": "",
-            "probabilities": [],
-            "picture": "",
-            "maps": [],
-            "nearest": [],
-        }
-        self._view = View("sketchpad", **state)
+        self._model, self._digits = _reader(model), _Neighbours(digits)
+        self._source, names = digits.source, dict(self._model.named_modules())
+        self._layers = [name for name in names if _heard(self._model, name)]
+        self._lock = threading.RLock()  # the browser's messages come in a thread
+        self._view = View("sketchpad", **START)
         low, high, step = PENS
+        pen = label("pen", TIPS["pen"]) | {"min": low, "max": high, "step": step}
         box = label("centred", TIPS["centred"]) | {"description": "centred as in MNIST"}
-        slider = widgets.FloatSlider(
-            self.pen, min=low, max=high, step=step, **label("pen", TIPS["pen"])
-        )
         self._linked = {
-            "pen": [slider],
+            "pen": [widgets.FloatSlider(self.pen, **pen)],
             "centred": [widgets.Checkbox(True, indent=False, **box)],
         }
         super().__init__(self._tied())
@@ -258,7 +214,7 @@ class Sketchpad(Bench):
 
     @property
     def strokes(self) -> list[list[list[float]]]:
-        """The drawing: strokes of [x, y] points from 0 to 1, x to the right and y down."""
+        """The drawing: strokes of [x, y] points from 0 to 1, y downwards."""
         return [[[*point] for point in stroke] for stroke in self._view.strokes]
 
     @strokes.setter
@@ -283,51 +239,38 @@ class Sketchpad(Bench):
         """What there is to say of the drawing, in a sentence."""
         return self._said(*self._seen()[:2])
 
-    def _network(self, images: Tensor) -> Tensor:
-        """Return N×10 probabilities for N×1×28×28 grey levels."""
-        return logits(self._model, images).softmax(dim=1)
-
     def _seen(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the picture, the probabilities, and by layer the maps after ReLU and
-        before pooling.
-        """
+        """Return picture, probabilities, and by layer the maps after ReLU."""
         with self._lock:
-            image = self.image
-            maps = feature_maps(self._model, image[None, None], *self._layers)
-            return (
-                image,
-                self._network(image[None, None])[0],
-                {name: found[0].relu() for name, found in maps.items()},
-            )
+            picture = self.image[None, None]
+            chances = logits(self._model, picture).softmax(dim=1)[0]
+            maps = feature_maps(self._model, picture, *self._layers)
+        return picture[0, 0], chances, {name: maps[name][0].relu() for name in maps}
 
     def _said(self, image: Tensor, probabilities: Tensor) -> str:
         if not image.any():
             return "The pad is empty: draw a digit."
-        (first, second), (one, other) = (
-            best.tolist() for best in probabilities.topk(2)
-        )
+        largest, digits = (part.tolist() for part in probabilities.topk(2))
+        one, other = map(_likely, digits, largest)
         no_digit = "This is no digit that I know"
-        if first < UNSURE:
-            return f"{no_digit}: the most likely would be {_likely(one, first)}."
-        if self._digits.apart(image, one) > LIMIT:
-            return f"{no_digit}: the softmax gives {_likely(one, first)}, but it is far from every {one} in training."
-        if first < SURE:
-            return f"Perhaps {_likely(one, first)}, perhaps {_likely(other, second)}."
-        return f"This is {_likely(one, first)}."
+        if largest[0] < UNSURE:
+            return f"{no_digit}: the most likely would be {one}."
+        if self._digits.apart(image, digits[0]) > LIMIT:
+            far = f"it is far from every {digits[0]} in training"
+            return f"{no_digit}: the softmax gives {one}, but {far}."
+        sure = largest[0] >= SURE
+        return f"This is {one}." if sure else f"Perhaps {one}, perhaps {other}."
 
     def _reply(self) -> None:
-        """Answer the browser, with an error in words if need be: it must not wait
-        forever.
-        """
+        """Answer the browser, be it with an error: it must not wait forever."""
         with self._lock, self._view.hold_sync():
             asked = self._view.asked
             try:
                 for name, value in self._shown().items():
                     setattr(self._view, name, value)
             except Exception as fault:
-                self._view.answer = (
-                    f"The network could not answer: {type(fault).__name__}: {fault}"
-                )
+                words = f"{type(fault).__name__}: {fault}"
+                self._view.answer = f"The network could not answer: {words}"
             self._view.answered = asked
 
     def _shown(self) -> dict[str, object]:
@@ -335,42 +278,38 @@ class Sketchpad(Bench):
         image, probabilities, maps = self._seen()
         distances, places = (part.tolist() for part in self._digits.nearest(image))
         labels = self._digits.labels[places].tolist()
-        names = [
-            f"{digit} ({distance:.1f})"
-            for digit, distance in zip(labels, distances, strict=True)
-        ]
-        title = f"Nearest of {len(self._digits.labels):,} training digits ({self._source}), with their distance"
+        pairs = zip(labels, distances, strict=True)
+        names = [f"{digit} ({distance:.1f})" for digit, distance in pairs]
+        title = f"Nearest of {len(self._digits.labels):,} training digits "
+        title += f"({self._source}), with their distance"
+        nearest = strip(title, names, self._digits.pixels[places], 1.0)
         return {
             "picture": as_text((255 * image).round().byte().numpy().tobytes()),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
             "maps": [_maps_strip(*one) for one in maps.items()],
-            "nearest": [strip(title, names, self._digits.pixels[places], 1.0)]
-            * bool(image.any()),
+            "nearest": [nearest] if image.any() else [],
         }
 
     def _told(self) -> dict[str, object]:
-        points = sum(map(len, self.strokes))
-        return {
-            "pen": self.pen,
-            "centred": self.centred,
-            "answer": self.answer,
-            "points": points,
-        }
+        told = {name: getattr(self, name) for name in ("pen", "centred", "answer")}
+        return told | {"points": sum(map(len, self.strokes))}
 
     def _still(self) -> figures.Picture:
         image, probabilities, maps = self._seen()
-        pictures = {
-            f"{name}, map {number}": of
-            for name, all_ in maps.items()
-            for number, of in enumerate(all_)
+        pictures = {"the network sees": image} | {
+            f"{name}, map {number}": one
+            for name, found in maps.items()
+            for number, one in enumerate(found)
         }
-        says = f"A drawing, and the maps of the network after ReLU. {self._said(image, probabilities)}"
-        return figures.images({"the network sees": image} | pictures, says, columns=5)
+        says = "A drawing, and the maps of the network after ReLU. "
+        says += self._said(image, probabilities)
+        return figures.images(dict(islice(pictures.items(), IN_STILL)), says, columns=5)
 
 
 def _likely(digit: int, probability: float) -> str:
-    return f"{'an' if digit == 8 else 'a'} {digit} ({'over 99' if probability > 0.995 else round(100 * probability)} %)"
+    percent = "over 99" if probability > 0.995 else round(100 * probability)
+    return f"{'an' if digit == 8 else 'a'} {digit} ({percent} %)"
 
 
 def _maps_strip(layer: str, maps: Tensor) -> dict[str, object]:

@@ -16,6 +16,7 @@ from torch import nn
 from helpers import digits as data
 from helpers import inspection, networks
 from helpers.training import logits
+from helpers.validation import SentenceError
 from helpers.widgets.sketchpad import EXAMPLE, LIMIT, Sketchpad, mnist_form, raw_form
 
 PLACES = [
@@ -223,13 +224,17 @@ def test_most_scribbles_are_not_taken_for_digits(pad, digits):
     assert sure <= (3 if digits.source == "MNIST" else 6)
 
 
+def chances_of(pad, images):
+    return logits(pad._model, images[:, None]).softmax(1)
+
+
 @pytest.mark.parametrize("kind", ["given", "embedded"])
 def test_hardly_a_digit_of_the_test_is_refused(pad, digits, kind):
     pad = pad if kind == "given" else Sketchpad(networks.trained(), data.embedded())
     images = (digits if kind == "given" else data.embedded()).test.images[:1000, 0]
     answers = [
         pad._said(image, chances)
-        for image, chances in zip(images, pad._network(images[:, None]), strict=True)
+        for image, chances in zip(images, chances_of(pad, images), strict=True)
     ]
     assert sum(answer.startswith("This is no") for answer in answers) < 0.03 * len(
         images
@@ -311,6 +316,50 @@ def test_another_kind_of_network_is_refused_in_words():
     )
     flat = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     assert Sketchpad(flat, data.embedded()).probabilities.shape == (10,)
+
+
+def test_digits_that_are_none_are_refused_in_words():
+    with pytest.raises(SentenceError, match=r"that load_digits\(\) has, not Split"):
+        Sketchpad(networks.trained(), data.embedded().test)
+
+
+class Odd(nn.Module):
+    """One convolution is called twice, one never, and one has many kernels."""
+
+    def __init__(self):
+        super().__init__()
+        self.same, self.never = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 2, 3)
+        self.wide, self.out = nn.Conv2d(1, 70, 3), nn.Linear(70, 10)
+
+    def forward(self, x):
+        return self.out(self.wide(self.same(self.same(x))).mean((2, 3)))
+
+
+def test_the_maps_of_an_unusual_network_are_those_that_can_be_heard():
+    pad = Sketchpad(Odd(), data.embedded())
+    (shown,) = pad._view.maps
+    assert shown["title"].startswith("wide after ReLU: 70 maps of 26×26")
+    assert len(shown["names"]) == 64 and pad._repr_mimebundle_()[0]["image/png"]
+
+
+def test_the_example_is_a_plain_list_of_points():
+    ((first, *_), last) = EXAMPLE[0][:18], EXAMPLE[0][-1]
+    assert (len(EXAMPLE[0]), first, last) == (34, [0.286, 0.218], [0.26, 0.796])
+
+
+def test_ink_is_as_grey_as_the_nearest_segment_is_near():
+    dice = random.Random(3)
+    strokes = [[[dice.random() for _ in "xy"] for _ in range(n)] for n in (1, 2, 7)]
+    picture, points = raw_form(strokes, 3 / 28), []
+    for stroke in strokes:
+        for (x, y), (right, low) in zip(stroke, [*stroke[1:], stroke[-1]], strict=True):
+            points += [
+                [28 * (x + (right - x) * i / 2000), 28 * (y + (low - y) * i / 2000)]
+                for i in range(2001)
+            ]
+    pixels = torch.cartesian_prod(torch.arange(28) + 0.5, torch.arange(28) + 0.5)
+    apart = torch.cdist(pixels.flip(1), torch.tensor(points)).amin(1).view(28, 28)
+    assert torch.allclose(picture, (2 - apart).clamp(0, 1), atol=2e-3)
 
 
 def test_heavy_ink_at_one_end_never_pushes_the_other_off_the_picture():
