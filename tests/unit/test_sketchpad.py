@@ -34,7 +34,15 @@ drawings = st.lists(
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.load_digits()
+    return data.embedded()
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    digits = data.load_digits()
+    if digits.source != "MNIST":
+        pytest.skip("needs MNIST")
+    return digits
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +86,17 @@ def test_plain_digits_come_out_like_mnists_and_are_read(side, left, top, pen):
         )
 
 
-def test_mnists_own_range_is_the_one_that_is_tested_with(digits):
-    if digits.source != "MNIST":
-        pytest.skip("needs MNIST")
-    flat, ends = digits.test.images.flatten(1), torch.tensor([0.01, 0.99])
+@pytest.mark.slow
+def test_mnists_own_range_is_the_one_that_is_tested_with(mnist):
+    flat, ends = mnist.test.images.flatten(1), torch.tensor([0.01, 0.99])
     assert torch.allclose(flat.mean(1).quantile(ends), torch.tensor(MEANS), atol=1e-4)
     assert torch.allclose(flat.std(1).quantile(ends), torch.tensor(SPREADS), atol=1e-4)
 
 
-def test_99_of_100_digits_are_within_the_limit(pad, digits):
-    if digits.source != "MNIST":
-        pytest.skip("needs MNIST")
-    images, labels = (part[:1000] for part in digits.validation)
+@pytest.mark.slow
+def test_99_of_100_digits_are_within_the_limit(mnist):
+    pad = Sketchpad(networks.trained(), mnist)
+    images, labels = (part[:1000] for part in mnist.validation)
     near = [
         pad._digits.apart(image[0], label) <= LIMIT
         for image, label in zip(images, labels.tolist(), strict=True)
@@ -211,38 +218,40 @@ def test_it_says_what_it_sees_and_does_not_know_everything(pad):
     assert pad.answer.startswith("This is no digit that I know: the softmax gives ")
 
 
-def test_most_scribbles_are_not_taken_for_digits(pad, digits):
+def sure_scribbles(pad):
     dice = random.Random(0)
     scribbles = [
         [[[dice.random(), dice.random()] for _ in range(15)]] for _ in range(30)
     ]
     spiral = [arc(0.5, 0.5, size / 10, size / 10, 0, 1) for size in range(1, 5)]
-    sure = 0
     for strokes in [*scribbles, spiral]:
         pad.strokes = strokes
-        sure += pad.answer.startswith("This is a")
-    assert sure <= (3 if digits.source == "MNIST" else 6)
+        yield pad.answer.startswith("This is a")
 
 
-def chances_of(pad, images):
-    return logits(pad._model, images[:, None]).softmax(1)
+def share_refused(pad, digits):
+    images = digits.test.images[:1000, 0]
+    chances = logits(pad._model, images[:, None]).softmax(1)
+    answers = [pad._said(*one) for one in zip(images, chances, strict=True)]
+    return sum(answer.startswith("This is no") for answer in answers) / len(images)
 
 
-@pytest.mark.parametrize("kind", ["given", "embedded"])
-def test_hardly_a_digit_of_the_test_is_refused(pad, digits, kind):
-    pad = pad if kind == "given" else Sketchpad(networks.trained(), data.embedded())
-    images = (digits if kind == "given" else data.embedded()).test.images[:1000, 0]
-    answers = [
-        pad._said(image, chances)
-        for image, chances in zip(images, chances_of(pad, images), strict=True)
-    ]
-    assert sum(answer.startswith("This is no") for answer in answers) < 0.03 * len(
-        images
-    )
+def test_most_scribbles_are_not_taken_for_digits_and_hardly_a_digit_is_refused(
+    pad, digits
+):
+    assert sum(sure_scribbles(pad)) <= 6
+    assert share_refused(pad, digits) < 0.03
 
 
-def test_with_the_embedded_digits_plain_ones_are_read_too():
-    pad, known = Sketchpad(networks.trained(), data.embedded()), 0
+@pytest.mark.slow
+def test_beside_mnist_fewer_scribbles_are_taken_for_digits(mnist):
+    pad = Sketchpad(networks.trained(), mnist)
+    assert sum(sure_scribbles(pad)) <= 3
+    assert share_refused(pad, mnist) < 0.03
+
+
+def test_with_the_embedded_digits_plain_ones_are_read_too(pad):
+    known = 0
     for name, strokes in DIGITS.items():
         pad.strokes = strokes
         known += (
