@@ -13,6 +13,7 @@ From the bottom up; a module imports only from layers above its own line here:
     widgets.monitor the live view of a training
     training        fit, evaluate, Recipe, History
     inspection      feature maps, ablation, occlusion, shifts
+    layers          one layer in words: its line, its formulas, what does not fit
     tracing         the shape that each layer gives, and why
     autograd        the graph behind a tensor, and what flows through it
     checking        predict, and the engine of the exercises' checkers

@@ -1,146 +1,122 @@
-// The tracer's layers. The page edits them, and works out every shape, count and sentence itself, with or without a
-// kernel. Python holds the truth; the tests compare all that is shown here with it.
+// The tracer's layers. The page edits them, and works out every shape, count and sentence itself,
+// with or without a kernel. Python holds the truth; the tests compare all that is shown here.
 
 import { plural, node, write, codeLine, live } from "./base.js";
 
-const WINDOWS = ["Conv2d", "MaxPool2d", "AvgPool2d"];
-const MOST_WEIGHTS = 2n ** 61n; // as float32 they would have more bytes than a 64-bit integer counts
-const LARGE = 10n ** 9n; // bytes of float32 that a layer may take before that is said
+const LARGE = 1e9; // bytes of float32 that a layer may take before that is said
 const NEIGHBOURS = 8; // pixels more and fewer at which pictures that would fit are looked for
 
-// Sizes and counts are BigInts: they go beyond what a number holds exactly.
-const prod = (sizes) => sizes.reduce((product, size) => product * size, 1n);
+const prod = (sizes) => sizes.reduce((product, size) => product * size, 1);
 const times = (shape) => shape.join("×");
 const multiplied = (shape) => `${shape.join("·")} = ${prod(shape)}`;
 const commas = (count) => count.toLocaleString("en-US");
-const many = (count, word) => plural(count === 1n ? 1 : count, word);
-const isWindow = ({ kind }) => WINDOWS.includes(kind);
+const isWindow = (part) => part.kernel_size !== undefined;
+const isDense = (part) => part.kind === "Linear";
 
-// The layer with whole numbers of any size, and with the settings that follow from the shape that arrives.
-function filled({ kind, ...how }, at, derive) {
-  const part = kind === "Conv2d" ? { kind, in_channels: at[0] } : { kind };
-  for (const [name, value] of Object.entries(how)) part[name] = BigInt(value);
-  if (kind === "Linear" && derive) part.in_features = prod(at);
-  return part;
+function parametersOf(part) {
+  const { kernel_size: k } = part;
+  const inner = isDense(part) ? [part.in_features] : [part.in_channels, k, k];
+  const outer = part.out_features ?? part.out_channels;
+  if (outer === undefined) return { count: 0, rule: "" };
+  return { count: (prod(inner) + 1) * outer, rule: `(${inner.join("·")} + 1)·${outer}` };
 }
 
-function parametersOf({
-  kind,
-  in_channels,
-  kernel_size: k,
-  in_features,
-  out_channels,
-  out_features,
-}) {
-  if (kind !== "Conv2d" && kind !== "Linear") return { count: 0n, weights: 0n, rule: "" };
-  const inner = kind === "Linear" ? [in_features] : [in_channels, k, k],
-    outer = out_channels ?? out_features;
-  const weights = prod(inner) * outer;
-  return { count: weights + outer, weights, rule: `(${inner.join("·")} + 1)·${outer}` };
-}
-
-function shapeAfter(
-  { kind, out_channels, out_features, kernel_size: k, stride: s, padding: p },
-  at,
-) {
-  if (kind === "Flatten") return [prod(at)];
-  if (kind === "Linear") return [...at.slice(0, -1), out_features];
-  if (!isWindow({ kind })) return at;
-  return [out_channels ?? at[0], ...at.slice(1).map((side) => (side + 2n * p - k) / s + 1n)];
+function shapeAfter(part, before) {
+  const { kernel_size: k, stride: s, padding: p } = part;
+  if (part.kind === "Flatten") return [prod(before)];
+  if (isDense(part)) return [...before.slice(0, -1), part.out_features];
+  if (!isWindow(part)) return before;
+  const sides = before.slice(1).map((side) => Math.floor((side + 2 * p - k) / s) + 1);
+  return [part.out_channels ?? before[0], ...sides];
 }
 
 function sizeRule(part, before, after) {
+  if (!isWindow(part)) return after.length < before.length ? multiplied(before) : "";
   const { kernel_size: k, stride: s, padding: p } = part;
   const rules = before
     .slice(1)
     .map((side, axis) => `⌊(${side} + 2·${p} − ${k}) / ${s}⌋ + 1 = ${after[axis + 1]}`);
-  if (isWindow(part)) return [...new Set(rules)].join(", ");
-  return after.length < before.length ? multiplied(before) : "";
+  return [...new Set(rules)].join(", ");
 }
 
-// What has been found about a layer that fits; `texts` are shape and why, parameters and why.
+// What is found about a layer that fits; `texts` are shape and why, parameters and why.
 function rowOf(name, part, before) {
-  const shape = shapeAfter(part, before),
-    numbers = prod(shape),
-    { count, rule } = parametersOf(part);
+  const shape = shapeAfter(part, before);
+  const { count, rule } = parametersOf(part);
   const texts = [times(shape), sizeRule(part, before, shape), count ? commas(count) : "", rule];
-  return { name, shape, count, most: count > numbers ? count : numbers, texts };
+  return { name, shape, count, texts };
 }
 
-// One sentence where a layer does not take what arrives; `volume` is the last shape with several axes.
-function misfit(name, part, at, volume) {
-  const wanted = part.in_features ?? at.at(-1);
-  if (wanted !== at.at(-1)) return linearMisfit(`${name} takes`, wanted, at, volume);
+// One sentence where a layer does not take what arrives; `volume` is the last shape with axes.
+function misfitOf(name, part, at, volume) {
+  if (isDense(part)) return denseMisfit(name, part.in_features, at, volume);
   if (!isWindow(part)) return "";
-  return at.length > 1
-    ? windowMisfit(name, part, at)
-    : `${name} takes a volume C×H×W, and a row of ${many(at[0], "number")} arrives. Put it before the flattening.`;
+  if (at.length > 1) return windowMisfit(name, part, at);
+  const row = `a row of ${plural(at[0], "number")} arrives`;
+  return `${name} takes a volume C×H×W, and ${row}. Put it before the flattening.`;
 }
 
-function linearMisfit(takes, wanted, at, volume) {
-  if (at.length > 1)
-    return (
-      `${takes} a row of in_features=${wanted} numbers, and a volume of ${times(at)} arrives: ` +
-      `flatten it first, which makes ${multiplied(at)}.`
-    );
-  const origin =
-    prod(volume) === at[0] ? `, as ${times(volume)} flattened is ${multiplied(volume)}` : "";
-  return `${takes} in_features=${wanted}, and ${at} numbers arrive${origin}. Write in_features=${at}.`;
+function denseMisfit(name, wanted, at, volume) {
+  const takes = `in_features=${wanted}`;
+  if (wanted === at.at(-1)) return "";
+  if (at.length > 1) {
+    const arrives = `a volume of ${times(at)} arrives`;
+    const way = `flatten it first, which makes ${multiplied(at)}`;
+    return `${name} takes a row of ${takes} numbers, and ${arrives}: ${way}.`;
+  }
+  const known = prod(volume) === at[0];
+  const origin = known ? `, as ${times(volume)} flattened is ${multiplied(volume)}` : "";
+  return `${name} takes ${takes}, and ${at} numbers arrive${origin}. Write in_features=${at}.`;
 }
 
 function windowMisfit(name, { kind, kernel_size: k, padding: p }, at) {
-  const padded = kind !== "Conv2d" && 2n * p > k,
-    side = at.slice(1).find((size) => padded || k > size + 2n * p);
-  if (side === undefined) return "";
-  if (k <= side + 2n * p)
-    return `${name}: padding ${p} is more than half of kernel_size ${k}: use ${k / 2n} or less.`;
-  return (
-    `${name}: A window of ${k} (kernel_size ${k}, dilation 1) does not fit into ${many(side + 2n * p, "pixel")} ` +
-    `(input_size ${side}, padding ${p}). Use a smaller window, more padding or a larger picture.`
-  );
+  const side = at.slice(1).find((size) => k > size + 2 * p);
+  if (side !== undefined) {
+    const window = `A window of ${k} (kernel_size ${k}, dilation 1)`;
+    const room = `${plural(side + 2 * p, "pixel")} (input_size ${side}, padding ${p})`;
+    const ways = "Use a smaller window, more padding or a larger picture.";
+    return `${name}: ${window} does not fit into ${room}. ${ways}`;
+  }
+  if (kind === "Conv2d" || 2 * p <= k) return "";
+  const most = `kernel_size ${k}: use ${Math.floor(k / 2)} or less`;
+  return `${name}: padding ${p} is more than half of ${most}.`;
 }
 
-// Follow one picture through the layers: `parts` are the layers with all their settings, `rows` those that fit.
-function trace(layers, shape, derive) {
-  const found = { parts: [], rows: [], count: 0n, trouble: "", remark: "" };
-  let at = shape,
-    volume = shape;
-  for (const [place, layer] of layers.entries()) {
-    const name = `layer ${place + 1} (${layer.kind})`,
-      part = filled(layer, at, derive && !found.trouble);
-    const { count, weights } = parametersOf(part);
-    if (weights >= MOST_WEIGHTS) {
-      found.trouble ||= `${name} would hold more numbers than torch can count.`;
-      break;
-    }
-    volume = at.length > 1 ? at : volume;
+// Follow one picture through the layers: `parts` are the layers with all their settings, `rows`
+// those that fit. in_features follow up to `most`, or not at all where that is 0.
+function trace(layers, shape, most = 0) {
+  const found = { parts: [], rows: [], count: 0, misfit: "", remark: "" };
+  let [at, volume, channels] = [shape, shape, shape[0]];
+  for (const [place, { kind, ...how }] of layers.entries()) {
+    const name = `layer ${place + 1} (${kind})`,
+      part = { kind, ...(kind === "Conv2d" && { in_channels: channels }), ...how };
+    channels = part.out_channels ?? channels;
+    if (isDense(part) && most && !found.misfit) part.in_features = Math.min(prod(at), most);
     found.parts.push(part);
-    found.count += count;
-    const wrong = misfit(name, part, at, volume);
-    if (!found.trouble) record(found, name, part, at, wrong);
-    if (!wrong) at = shapeAfter(part, at);
+    found.count += parametersOf(part).count;
+    if (found.misfit) continue;
+    volume = at.length > 1 ? at : volume;
+    found.misfit = misfitOf(name, part, at, volume);
+    found.ofTheRow = isDense(part) && at.length === 1;
+    if (found.misfit) continue;
+    if (isDense(part) && at.length > 1)
+      found.remark ||= `${name} took the last axis alone: no Flatten?`;
+    found.rows.push(rowOf(name, part, at));
+    at = found.rows.at(-1).shape;
   }
   return found;
 }
 
-// Note what a layer makes of the shape that arrives, or what is wrong where it does not take it.
-function record(found, name, part, at, wrong) {
-  const linear = part.kind === "Linear",
-    volume = at.length > 1;
-  if (wrong) return Object.assign(found, { trouble: wrong, aboutTheRow: linear && !volume });
-  if (linear && volume) found.remark ||= `${name} took the last axis alone: no Flatten?`;
-  found.rows.push(rowOf(name, part, at));
-}
-
-// What the page says about the layers of a model; with `derive`, what follows from the layers before is filled in.
+// What the page says about the layers of a model; with `derive`, what follows is filled in.
 function traced(model, derive = model.get("derive")) {
   const side = model.get("side"),
-    shape = (size) => [model.get("channels"), size, size].map(BigInt);
-  const found = trace(model.get("layers"), shape(side), derive),
-    { parts, rows, remark } = found;
-  if (found.aboutTheRow)
-    found.trouble += neighbours(side, (size) => !trace(parts, shape(size), false).trouble);
-  found.ending = [`${commas(found.count)} parameters in all.`, large(rows), remark]
+    shape = (size) => [model.get("channels"), size, size];
+  const [, most] = model.get("kinds").Linear.in_features;
+  const found = trace(model.get("layers"), shape(side), derive ? most : 0),
+    { parts, rows, misfit, remark } = found;
+  const fits = (size) => !trace(parts, shape(size)).misfit;
+  found.trouble = misfit + (misfit && found.ofTheRow ? neighbours(side, fits) : "");
+  found.ending = [`${commas(found.count)} parameters in all.`, memory(rows), remark]
     .filter(Boolean)
     .join(" ");
   found.code = `nn.Sequential(${parts.map(code).join(", ")})`;
@@ -150,32 +126,25 @@ function traced(model, derive = model.get("derive")) {
 function neighbours(side, fits) {
   const sides = Array.from({ length: 2 * NEIGHBOURS + 1 }, (_, i) => side - NEIGHBOURS + i);
   const fit = sides.filter((size) => size > 0 && fits(size)),
-    span = [...new Set([fit[0], fit.at(-1)])];
-  return fit.length
-    ? ` Or feed pictures of ${span.map((size) => `${size}×${size}`).join(" to ")}: those fit.`
-    : "";
+    span = [...new Set([fit[0], fit.at(-1)])].map((size) => `${size}×${size}`);
+  return fit.length ? ` Or feed pictures of ${span.join(" to ")}: those fit.` : "";
 }
 
-function large(rows) {
-  const row = rows.reduce((most, row) => (most && most.most >= row.most ? most : row), undefined);
-  if (!row || 4n * row.most <= LARGE) return "";
-  const part =
-    row.count === row.most ? `parameters of ${row.name}` : `output of ${row.name} for one picture`;
-  return `The ${part} would take ${gigabytes(Number(4n * row.most))} GB as float32. Nothing of it was allocated here.`;
-}
-
-function gigabytes(size) {
-  const value = size / 1e9;
-  // Python rounds a half to the even digit, and toFixed rounds it up.
-  const over = (value * 4) % 2 === 1 && /[13579]$/.test(value.toFixed(1));
-  return (+(over ? value - 0.01 : value).toFixed(1)).toLocaleString("en-US", {
-    minimumFractionDigits: 1,
-  });
+function memory(rows) {
+  const parts = [
+    ...rows.map(({ count, name }) => [count, `parameters of ${name}`]),
+    ...rows.map(({ shape, name }) => [prod(shape), `output of ${name} for one picture`]),
+  ];
+  const [numbers, part] = parts.reduce((most, one) => (one[0] > most[0] ? one : most), [0]);
+  if (4 * numbers <= LARGE) return "";
+  const tenths = Math.floor((40 * numbers + LARGE / 2) / LARGE);
+  const size = (tenths / 10).toLocaleString("en-US", { minimumFractionDigits: 1 });
+  return `The ${part} would take ${size} GB as float32. Nothing of it was allocated here.`;
 }
 
 // The layer as a line of Python with its defaults left out.
 function code({ kind, ...how }) {
-  const usual = { padding: 0n, stride: kind === "Conv2d" ? 1n : undefined };
+  const usual = { padding: 0, stride: kind === "Conv2d" ? 1 : undefined };
   const said = Object.entries(how).filter(([name, value]) => value !== usual[name]);
   const words = said.map(([name, value]) =>
     name.endsWith("channels") ? value : `${name}=${value}`,
@@ -185,177 +154,147 @@ function code({ kind, ...how }) {
 
 const HEADS = ["", "layer", "settings", "shape, and why", "parameters, and why", ""];
 
-// How the layers of a model are changed: each edit is of a copy, and the kernel hears of it where there is one.
-class Layers {
-  constructor(model) {
-    this.model = model;
-    this.kinds = model.get("kinds");
-  }
-
-  get all() {
-    return this.model.get("layers");
-  }
-
-  change(edit) {
-    const layers = structuredClone(this.all);
-    edit(layers);
-    this.model.set("layers", layers);
-    const stacks = this.model.get("stacks"),
-      stack = stacks[this.model.get("network_index")];
-    // "my own" follows the ready-made ones.
-    if (JSON.stringify(stack) !== JSON.stringify(layers))
-      this.model.set("network_index", stacks.length);
-    this.model.save_changes();
-  }
-
-  // Take the ready-made stack whose name has been chosen.
-  choose() {
-    const stack = this.model.get("stacks")[this.model.get("network_index")];
-    if (stack) this.change((layers) => layers.splice(0, Infinity, ...stack));
-  }
-
-  // What followed from the layers before stays as it is once it follows no more.
-  keep() {
-    if (this.model.get("derive")) return;
-    const { parts } = traced(this.model, true);
-    this.change((layers) =>
-      parts.forEach(({ kind, in_features }, place) => {
-        if (kind === "Linear") layers[place].in_features = Number(in_features);
-      }),
-    );
-  }
-
-  fresh(kind) {
-    return {
-      kind,
-      ...Object.fromEntries(
-        Object.entries(this.kinds[kind]).map(([name, range]) => [name, range[2]]),
-      ),
-    };
-  }
+// Edit a copy of a model's layers; the kernel hears of it where there is one.
+function change(model, edit) {
+  const layers = structuredClone(model.get("layers"));
+  edit(layers);
+  model.set("layers", layers);
+  const stacks = model.get("stacks"),
+    stack = stacks[model.get("network_index")];
+  // "my own" follows the ready-made ones.
+  if (JSON.stringify(stack) !== JSON.stringify(layers)) model.set("network_index", stacks.length);
+  model.save_changes();
 }
 
-// A number of one layer: Enter or leaving the field keeps it, a number that is out of range is answered by `refuse`.
-function numberField(layers, place, name, refuse) {
-  const [low, high] = layers.kinds[layers.all[place].kind][name];
-  const input = node("input", {
-    type: "number",
-    name,
-    min: low,
-    max: high,
-    step: 1,
-    "data-tool": name,
-    "aria-label": `${name} of layer ${place + 1}`,
+// Take the ready-made stack whose name has been chosen.
+function choose(model) {
+  const stack = model.get("stacks")[model.get("network_index")];
+  if (stack) change(model, (layers) => layers.splice(0, Infinity, ...stack));
+}
+
+// What followed from the layers before stays as it is once it follows no more.
+function keep(model) {
+  if (model.get("derive")) return;
+  const { parts } = traced(model, true);
+  change(model, (layers) => {
+    for (const [place, part] of parts.entries())
+      if (isDense(part)) layers[place].in_features = part.in_features;
   });
-  const keep = () => {
-    const before = layers.all[place]?.[name],
+}
+
+function fresh(model, kind) {
+  const part = { kind };
+  for (const [name, range] of Object.entries(model.get("kinds")[kind])) part[name] = range[2];
+  return part;
+}
+
+const button = (text, attributes) =>
+  node("button", { type: "button", class: "jupyter-button", ...attributes }, text);
+
+// A number of one layer: Enter or leaving the field keeps it, one out of range goes to `refuse`.
+function numberField(model, place, name, refuse) {
+  const layer = () => model.get("layers")[place];
+  const [min, max] = model.get("kinds")[layer().kind][name];
+  const names = { name, "data-tool": name, "aria-label": `${name} of layer ${place + 1}` };
+  const input = node("input", { type: "number", min, max, step: 1, ...names });
+  const take = () => {
+    const before = layer()?.[name],
       number = +input.value;
     if (input.value === String(before)) return;
-    if (input.value && Number.isInteger(number) && low <= number && number <= high)
-      return layers.change((all) => {
-        all[place][name] = number;
-      });
-    refuse(
-      `${name} takes a whole number from ${low} to ${high}, not "${input.value}"; it stays ${before}.`,
-    );
+    if (input.value && Number.isInteger(number) && min <= number && number <= max) {
+      change(model, (all) => Object.assign(all[place], { [name]: number }));
+      return;
+    }
+    const wanted = `${name} takes a whole number from ${min} to ${max}`;
+    refuse(`${wanted}, not "${input.value}"; it stays ${before}.`);
     input.value = before;
   };
-  input.addEventListener("change", keep);
-  input.addEventListener("keydown", (event) => event.key === "Enter" && keep());
+  input.addEventListener("change", take);
+  input.addEventListener("keydown", (event) => event.key === "Enter" && take());
   return input;
 }
 
-// The row of one layer; `follow(place, tool)` says where the focus goes when the rows are made anew.
-function layerRow(layers, place, refuse, follow) {
-  const { kind } = layers.all[place],
-    number = place + 1,
-    last = layers.all.length - 1;
+// The buttons behind a layer; `follow(place, tool)` says where the focus goes once it has moved.
+function layerTools(model, place, follow) {
+  const last = model.get("layers").length - 1;
   const tool = (text, label, to, edit) => {
-    const button = node(
-      "button",
-      {
-        type: "button",
-        class: "jupyter-button",
-        "data-tool": text,
-        "aria-label": label,
-        title: label,
-      },
-      text,
-    );
-    button.addEventListener("click", () => {
+    const made = button(text, { "data-tool": text, "aria-label": label, title: label });
+    made.addEventListener("click", () => {
       follow(to, text);
-      layers.change(edit);
+      change(model, edit);
     });
-    return button;
+    return made;
   };
   const mover = (text, way, to) =>
-    tool(text, `Move layer ${number} ${way}`, to, (all) => {
+    tool(text, `Move layer ${place + 1} ${way}`, to, (all) => {
       [all[place], all[to]] = [all[to], all[place]];
     });
-  const select = node(
-    "select",
-    { "data-tool": "kind", "aria-label": `kind of layer ${number}` },
-    ...Object.keys(layers.kinds).map((name) => node("option", {}, name)),
-  );
-  select.value = kind;
-  select.addEventListener("change", () => {
-    follow(place, "kind");
-    layers.change((all) => {
-      all[place] = layers.fresh(select.value);
-    });
-  });
-  const fields = Object.keys(layers.kinds[kind]).map((name) =>
-    numberField(layers, place, name, refuse),
-  );
-  const found = ["", "rule", "", "rule"].map((name) => node("span", { class: name }));
-  const row = node(
-    "tr",
-    {},
-    node("th", {}, String(number)),
-    node("td", {}, select),
-    node("td", {}, ...fields.map((input) => node("label", {}, `${input.name} `, input))),
-    node("td", {}, ...found.slice(0, 2)),
-    node("td", {}, ...found.slice(2)),
-    node(
-      "td",
-      {},
-      mover("↑", "up", Math.max(place - 1, 0)),
-      mover("↓", "down", Math.min(place + 1, last)),
-      tool("✕", `Remove layer ${number}`, Math.min(place, last - 1), (all) => all.splice(place, 1)),
+  return [
+    mover("↑", "up", Math.max(place - 1, 0)),
+    mover("↓", "down", Math.min(place + 1, last)),
+    tool("✕", `Remove layer ${place + 1}`, Math.min(place, last - 1), (all) =>
+      all.splice(place, 1),
     ),
-  );
-  return { row, fields, found };
+  ];
 }
 
-// The rows of the layers. They are made anew where other kinds of layers stand there, and else only filled in.
+function kindChoice(model, place, follow) {
+  const names = { "data-tool": "kind", "aria-label": `kind of layer ${place + 1}` };
+  const options = Object.keys(model.get("kinds")).map((name) => node("option", {}, name));
+  const select = node("select", names, ...options);
+  select.value = model.get("layers")[place].kind;
+  select.addEventListener("change", () => {
+    follow(place, "kind");
+    change(model, (all) => all.splice(place, 1, fresh(model, select.value)));
+  });
+  return select;
+}
+
+function layerRow(model, place, refuse, follow) {
+  const names = Object.keys(model.get("kinds")[model.get("layers")[place].kind]);
+  const fields = names.map((name) => numberField(model, place, name, refuse));
+  const found = ["", "rule", "", "rule"].map((name) => node("span", { class: name }));
+  const cells = [
+    [kindChoice(model, place, follow)],
+    fields.map((input) => node("label", {}, `${input.name} `, input)),
+    found.slice(0, 2),
+    found.slice(2),
+    layerTools(model, place, follow),
+  ];
+  const columns = cells.map((parts) => node("td", {}, ...parts));
+  return { row: node("tr", {}, node("th", {}, String(place + 1)), ...columns), fields, found };
+}
+
+// The rows of the layers. They are made anew where other kinds of layers stand there, and else only
+// filled in.
 class Rows {
-  constructor(layers, add, note) {
-    Object.assign(this, { layers, add, note, body: node("tbody"), all: [], kinds: "" });
+  constructor(model, add, note) {
+    Object.assign(this, { model, add, note, body: node("tbody"), all: [], kinds: "" });
   }
 
-  #make(kinds) {
-    const refuse = (text) => write(this.note, text),
-      follow = (...to) => {
-        this.focus = to;
-      };
-    this.kinds = kinds;
-    this.all = this.layers.all.map((_, place) => layerRow(this.layers, place, refuse, follow));
+  #make(layers) {
+    const refuse = (text) => write(this.note, text);
+    const follow = (...to) => {
+      this.focus = to;
+    };
+    this.all = layers.map((_, place) => layerRow(this.model, place, refuse, follow));
     this.body.replaceChildren(...this.all.map(({ row }) => row));
-    const [place, tool] = this.focus ?? [];
-    if (this.focus)
-      (this.all[place]?.row.querySelector(`[data-tool="${tool}"]`) ?? this.add).focus();
+    if (!this.focus) return;
+    const [place, tool] = this.focus;
+    (this.all[place]?.row.querySelector(`[data-tool="${tool}"]`) ?? this.add).focus();
     this.focus = undefined;
   }
 
-  draw({ parts, rows, trouble }, derive) {
-    const kinds = this.layers.all.map((layer) => layer.kind).join();
-    if (kinds !== this.kinds) this.#make(kinds);
+  draw({ parts, rows, misfit }, derive) {
+    const kinds = parts.map((part) => part.kind).join();
+    if (kinds !== this.kinds) this.#make(parts);
     else write(this.note, "");
+    this.kinds = kinds;
     this.all.forEach(({ row, fields, found }, place) => {
-      const wrong = trouble !== "" && place === rows.length,
+      const wrong = misfit !== "" && place === rows.length,
         texts = rows[place]?.texts ?? [wrong ? "✗" : ""];
       for (const input of fields) {
-        const value = String((parts[place] ?? this.layers.all[place])[input.name]);
+        const value = String(parts[place][input.name]);
         if (input.value !== value) input.value = value;
         input.disabled = input.name === "in_features" && derive;
       }
@@ -366,40 +305,34 @@ class Rows {
 }
 
 function render({ model, el }) {
-  const layers = new Layers(model),
-    { line, code: text, note } = codeLine(),
+  const { line, code: text, note } = codeLine(),
     ending = node("p");
   const status = node("p", { role: "status", class: "bench-status" });
   const head = node("thead", {}, node("tr", {}, ...HEADS.map((name) => node("th", {}, name))));
-  const add = node("button", { type: "button", class: "jupyter-button" }, "Add a layer");
-  const rows = new Rows(layers, add, note);
-  add.addEventListener("click", () => layers.change((all) => all.push(layers.fresh("ReLU"))));
-  el.append(
-    node("div", { class: "trace-scroll" }, node("table", { class: "trace" }, head, rows.body)),
-    add,
-    status,
-    ending,
-    line,
-  );
+  const add = button("Add a layer");
+  const rows = new Rows(model, add, note);
+  const table = node("table", { class: "trace" }, head, rows.body);
+  add.addEventListener("click", () => change(model, (all) => all.push(fresh(model, "ReLU"))));
+  el.append(node("div", { class: "trace-scroll" }, table), add, status, ending, line);
 
   function draw() {
     const found = traced(model);
     rows.draw(found, model.get("derive"));
-    add.disabled = layers.all.length >= model.get("most");
+    add.disabled = found.parts.length >= model.get("most");
     write(status, found.trouble && `✗ ${found.trouble}`);
     write(ending, found.ending);
     write(text, found.code);
   }
 
-  const heard = {
-    "change:network_index": () => layers.choose(),
-    "change:derive": () => layers.keep(),
-  };
-  for (const [name, act] of Object.entries(heard)) model.on(name, act);
+  const heard = [
+    ["change:network_index", () => choose(model)],
+    ["change:derive", () => keep(model)],
+  ];
+  for (const [name, act] of heard) model.on(name, act);
   const end = live(model, el, ["layers", "channels", "side", "derive"], draw, () => {});
   return () => {
     end();
-    for (const [name, act] of Object.entries(heard)) model.off(name, act);
+    for (const [name, act] of heard) model.off(name, act);
   };
 }
 

@@ -7,35 +7,24 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from math import prod
 
-import anywidget
 import ipywidgets as widgets
 import torch
 from torch import nn
-from traitlets import Bool, Dict, Int, List
 
-from helpers import tracing
+from helpers import layers, tracing
 from helpers.validation import check_switch, check_whole
-from helpers.widgets.base import (
-    OWN,
-    ROOM,
-    STYLE,
-    Bench,
-    controls,
-    index_of,
-    label,
-    script,
-    shared,
-    slider,
-)
+from helpers.widgets.base import OWN, ROOM, Bench, View, index_of, label, shared, slider
 
-MANY = 10**7  # of channels or features: enough for layers of billions of weights
-WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
 # For each kind of layer its settings: the least, the largest, and the one that a new
-# layer starts with.
+# layer starts with. The page counts in numbers, which are exact below 2**53: so many
+# features and channels make at most 20·10**14 parameters.
+FEATURES, CHANNELS = 10**7, 10**4
+WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
 KINDS = {
     "Conv2d": {
-        "out_channels": [1, MANY, 6],
+        "out_channels": [1, CHANNELS, 6],
         "kernel_size": [1, 64, 3],
         "stride": [1, 64, 1],
         "padding": [0, 32, 0],
@@ -45,70 +34,49 @@ KINDS = {
     "AvgPool2d": WINDOW,
     "Dropout": {},
     "Flatten": {},
-    "Linear": {"in_features": [1, MANY**2, 576], "out_features": [1, MANY, 10]},
+    "Linear": {"in_features": [1, FEATURES, 576], "out_features": [1, FEATURES, 10]},
 }
 LARGEST_CHANNELS, LARGEST_SIDE, MOST_LAYERS = 64, 64, 20
 TIPS = {
     "network": "A ready-made stack of layers",
     "channels": "Channels of the picture",
     "side": "Pixels along one side of the picture",
-    "derive": "Let in_features follow from the layers before; off, they stay as they are",
+    "derive": "Let in_features follow from the layers before; "
+    "off, they stay as they are",
 }
 
 
 def layer(kind: str, **settings: int) -> dict[str, object]:
     """Return one layer for the tracer, with the usual settings where none are given."""
-    return {
-        "kind": kind,
-        **{name: usual for name, (_, _, usual) in KINDS[kind].items()},
-        **settings,
-    }
+    usual = {name: start for name, (_, _, start) in KINDS[kind].items()}
+    return {"kind": kind, **usual, **settings}
 
 
 def _stack(*convolutions: dict, row: int, widths: tuple[int, ...]) -> list[dict]:
-    parts = [
-        part
-        for how in convolutions
-        for part in (layer("Conv2d", **how), layer("ReLU"), layer("MaxPool2d"))
-    ]
-    dense = [
-        layer("Linear", in_features=before, out_features=after)
-        for before, after in pairwise((row, *widths))
-    ]
-    between = [part for one in dense for part in (one, layer("ReLU"))][:-1]
-    return [*parts, layer("Flatten"), *between]
+    parts = []
+    for how in convolutions:
+        parts += [layer("Conv2d", **how), layer("ReLU"), layer("MaxPool2d")]
+    parts.append(layer("Flatten"))
+    for before, after in pairwise((row, *widths)):
+        parts.append(layer("Linear", in_features=before, out_features=after))
+        parts.append(layer("ReLU"))
+    return parts[:-1]
 
 
+WIDE = {"kernel_size": 5, "padding": 2}
 NETWORKS = {
     "Net, 32×32": _stack(
         {"out_channels": 6}, {"out_channels": 16}, row=576, widths=(120, 84, 10)
     ),
     "ConvNet, 28×28": _stack(
-        {"out_channels": 4, "kernel_size": 5, "padding": 2},
-        {"out_channels": 8, "kernel_size": 5, "padding": 2},
+        {"out_channels": 4, **WIDE},
+        {"out_channels": 8, **WIDE},
         row=392,
         widths=(512, 10),
     ),
     "one convolution": [layer("Conv2d")],
 }
 SIDES = {"Net, 32×32": 32, "ConvNet, 28×28": 28, "one convolution": 32}
-
-
-class ComposerView(anywidget.AnyWidget):
-    """What the browser draws: the layers, which it edits, and what it finds about them,
-    with or without a kernel.
-    """
-
-    _esm = script("shape_tracer")
-    _css = STYLE
-    kinds = Dict(KINDS).tag(sync=True)
-    stacks = List([*NETWORKS.values()]).tag(sync=True)
-    most = Int(MOST_LAYERS).tag(sync=True)
-    layers = List().tag(sync=True)
-    network_index = Int(0).tag(sync=True)
-    channels = Int(1).tag(sync=True)
-    side = Int(32).tag(sync=True)
-    derive = Bool(False).tag(sync=True)
 
 
 class ShapeTracer(Bench):
@@ -139,29 +107,21 @@ class ShapeTracer(Bench):
         side: int | None = None,
         derive: bool = False,
     ) -> None:
-        self._view = ComposerView(layers=NETWORKS["Net, 32×32"])
+        limits = {"kinds": KINDS, "stacks": [*NETWORKS.values()], "most": MOST_LAYERS}
+        state = {"layers": [], "network_index": 0, "side": 32}
+        self._view = View("shape_tracer", **limits, **state, channels=1, derive=False)
         self._names = [*NETWORKS, OWN]
         self._network = widgets.Dropdown(
             options=self._names, **label("network", TIPS["network"])
         )
+        box = label("derive in_features", TIPS["derive"])
         self._linked = {
             "side": [slider("side", 1, LARGEST_SIDE, TIPS["side"])],
             "channels": [slider("channels", 1, LARGEST_CHANNELS, TIPS["channels"])],
-            "derive": [
-                widgets.Checkbox(
-                    indent=False, **label("derive in_features", TIPS["derive"])
-                )
-            ],
+            "derive": [widgets.Checkbox(indent=False, **box)],
         }
-        links = [(self._network, "index", "network_index")]
-        links += [
-            (control, "value", name)
-            for name, held in self._linked.items()
-            for control in held
-        ]
-        super().__init__([controls(self._view, links), self._view])
-        self.network = network
-        self.channels, self.derive = channels, derive
+        super().__init__(self._tied((self._network, "index", "network_index")))
+        self.network, self.channels, self.derive = network, channels, derive
         self.side = SIDES[network] if side is None else side
 
     @property
@@ -183,85 +143,57 @@ class ShapeTracer(Bench):
     def layers(self, parts: Sequence[dict[str, object]]) -> None:
         self._stand(_checked(parts), self.network)
 
-    def _stand(self, layers: list[dict[str, object]], network: str) -> None:
-        place = self._names.index(network if layers == NETWORKS.get(network) else OWN)
+    def _stand(self, parts: list[dict[str, object]], network: str) -> None:
+        place = self._names.index(network if parts == NETWORKS.get(network) else OWN)
         self._network.index = place
         with self._view.hold_sync():
-            self._view.network_index, self._view.layers = place, layers
+            self._view.network_index, self._view.layers = place, parts
 
     @property
     def code(self) -> str:
         """The stack as a line of Python; in_channels follow from the layers before."""
-        return f"nn.Sequential({', '.join(f'nn.{tracing.code(module)}' for module in self._built()[0])})"
+        lines = [f"nn.{layers.code(module)}" for module in self._built()[0]]
+        return f"nn.Sequential({', '.join(lines)})"
 
     @property
     def trace(self) -> tracing.Trace:
         """What the tracer finds for the stack as it stands."""
-        modules, _, trouble = self._built()
-        named = {
-            f"layer {number} ({type(module).__name__})": module
-            for number, module in enumerate(modules, 1)
-        }
-        found = tracing.trace(nn.Sequential(OrderedDict(named)), self._shape)
-        found.rows, found.trouble = (
-            found.rows[: len(modules)],
-            found.trouble or trouble,
-        )  # no row of an empty network
-        return found
+        return self._traced(self._built()[0])
 
-    def _built(self) -> tuple[list[nn.Module], list[dict], str]:
-        """Return the modules, without memory, the layers as they are then, and what is
-        wrong where torch cannot count.
+    def _traced(self, modules: list[nn.Module]) -> tracing.Trace:
+        kinds = [type(module).__name__ for module in modules]
+        names = [f"layer {number} ({kind})" for number, kind in enumerate(kinds, 1)]
+        stack = nn.Sequential(OrderedDict(zip(names, modules, strict=True)))
+        return tracing.trace(stack, (self.channels, self.side, self.side))
 
-        in_channels follow from the layers before, and in_features where that is wanted.
+    def _built(self) -> tuple[list[nn.Module], list[dict]]:
+        """Return the modules, without memory, and the layers as they are then.
+
+        in_channels follow from the convolutions before, and in_features from the
+        layers before where that is wanted and where these fit.
         """
-        modules, parts, derive = (
-            [],
-            [dict(part) for part in self._view.layers],
-            self.derive,
-        )
-        at = torch.empty(1, *self._shape, device="meta")
-        for number, part in enumerate(parts, 1):
-            how = {name: value for name, value in part.items() if name != "kind"}
-            if part["kind"] == "Conv2d":
-                how["in_channels"] = at.shape[1]
-            if part["kind"] == "Linear" and derive:
-                how["in_features"] = at[0].numel()
-            try:
-                with torch.device("meta"):
-                    modules.append(getattr(nn, part["kind"])(**how))
-            except RuntimeError:  # more numbers than a 64-bit integer counts
-                return (
-                    modules,
-                    parts,
-                    f"layer {number} ({part['kind']}) would hold more numbers than torch can count.",
-                )
-            part |= {name: how[name] for name in how.keys() & part.keys()}
-            try:
-                at = modules[-1](at)
-            except (RuntimeError, IndexError):  # the tracer says it in words
-                derive = False
-        return modules, parts, ""
-
-    @property
-    def _shape(self) -> tuple[int, int, int]:
-        return self.channels, self.side, self.side
+        modules, parts = [], [dict(part) for part in self._view.layers]
+        channels = self.channels
+        for part in parts:
+            kind, how = part["kind"], {}
+            if kind == "Conv2d":
+                how, channels = {"in_channels": channels}, part["out_channels"]
+            if kind == "Linear" and self.derive:
+                before = self._traced(modules)
+                if not before.misfit:
+                    part["in_features"] = min(prod(before.shape), FEATURES)
+            how |= {name: value for name, value in part.items() if name != "kind"}
+            with torch.device("meta"):
+                modules.append(getattr(nn, kind)(**how))
+        return modules, parts
 
     def _put(self, name: str, value: object) -> None:
         if name == "derive" and not value:
             self._stand(self.layers, self.network)  # what followed stays as it is
         super()._put(name, value)
 
-    def _settable(self) -> list[str]:
-        return [*TIPS, "layers"]
-
     def _told(self) -> dict[str, object]:
-        return {
-            "network": self.network,
-            "channels": self.channels,
-            "side": self.side,
-            "derive": self.derive,
-        }
+        return {name: getattr(self, name) for name in TIPS}
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         found = self.trace  # as a table, for those who read without a kernel
@@ -270,28 +202,22 @@ class ShapeTracer(Bench):
 
 
 def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    if (
-        not isinstance(parts, Sequence)
-        or isinstance(parts, str)
-        or not len(parts) <= MOST_LAYERS
-    ):
-        raise ValueError(
-            f"layers must be a list of at most {MOST_LAYERS} layers, not {reprlib.repr(parts)}."
-        )
+    listed = isinstance(parts, Sequence) and not isinstance(parts, str)
+    if not listed or len(parts) > MOST_LAYERS:
+        wanted = f"a list of at most {MOST_LAYERS} layers"
+        raise ValueError(f"layers must be {wanted}, not {reprlib.repr(parts)}.")
     return [_checked_layer(part) for part in parts]
 
 
 def _checked_layer(part: dict[str, object]) -> dict[str, object]:
-    kind = part.get("kind") if isinstance(part, dict) else None
+    how = dict(part) if isinstance(part, dict) else {}
+    kind = how.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(
-            f"A layer is a dict with a kind out of {', '.join(KINDS)}, not {reprlib.repr(part)}."
-        )
-    for name, value in part.items():
-        if name != "kind" and name not in KINDS[kind]:
-            raise ValueError(
-                f"{kind} has no setting {name!r} here; it has {', '.join(KINDS[kind]) or 'none'}."
-            )
-        if name != "kind":
-            check_whole(name, value, *KINDS[kind][name][:2])
+        wanted = f"a dict with a kind out of {', '.join(KINDS)}"
+        raise ValueError(f"A layer is {wanted}, not {reprlib.repr(part)}.")
+    for name, value in how.items():
+        if name not in KINDS[kind]:
+            others = ", ".join(KINDS[kind]) or "none"
+            raise ValueError(f"{kind} has no setting {name!r} here; it has {others}.")
+        check_whole(name, value, *KINDS[kind][name][:2])
     return layer(**part)

@@ -113,8 +113,7 @@ def _traced(model: object, shape: tuple) -> Trace:
     """Return what the tracer finds, or what it says is wrong."""
     with as_hint():
         found = trace(model, shape)
-    misfit = getattr(found, "misfit", found.trouble)
-    expect(not misfit, misfit)
+    expect(not found.misfit, found.misfit)
     return found
 
 
