@@ -31,10 +31,8 @@ class Watched(nn.Module):
 @exercise("what arrives, times the own gradient, is passed on.")
 def chain(answer: tuple) -> None:
     """Check the gradients of (a·b + c)² by a, b and c at a = 1, b = 4, c = −2."""
-    expect(
-        plain(answer) != [4, 1, 1],
-        "those are for a·b + c; what arrives at it has still to be multiplied.",
-    )
+    early = "those are for a·b + c; what arrives at it has still to be multiplied."
+    expect(plain(answer) != [4, 1, 1], early)
     hint = "what arrives at a·b + c, and how fast does that change with {}?"
     expect_three(answer, (16, 4, 4), [hint.format(name) for name in "abc"])
 
@@ -206,6 +204,8 @@ def reciprocal(answer: type) -> None:
     )
     for x, given, arrives in zip(inputs, gradients, arriving, strict=True):
         _expect_gradient(given, -1 / x**2, arrives)
+    finite = torch.autograd.gradcheck(answer.apply, leaves[:1], raise_exception=False)
+    expect(finite, "finite differences do not agree; is each call like the first?")
 
 
 def _expect_gradient(given: object, own: torch.Tensor, arrives: torch.Tensor) -> None:

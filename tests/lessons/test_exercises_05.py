@@ -126,6 +126,16 @@ def in_batches(model, images, labels, mean=False):
     return float(np.mean([h.mean() for h in hits]) if mean else torch.cat(hits).mean())
 
 
+def same_twice(labels, count):
+    with torch.random.fork_rng([]):
+        return torch.cat(
+            [
+                place[torch.randperm(len(place))[:count]]
+                for place in [(labels == k).nonzero()[:, 0] for k in labels.unique()]
+            ]
+        )
+
+
 def from_the_end(labels, count):
     return torch.cat([held(labels, count)[:-1], held(labels, count)[-1:] - len(labels)])
 
@@ -259,6 +269,7 @@ WRONG = {
         (lambda labels, count: held(labels, count).tolist(), "list, not a Tensor"),
         (lambda labels, count: held(labels, count).float(), "whole numbers"),
         (from_the_end, "indices go from 0 to 599"),
+        (same_twice, "where is the seed?"),
     ],
     checks.loader_of: [
         (lambda dataset, classes, batch_size: dataset, "not a DataLoader"),
@@ -287,6 +298,8 @@ WRONG = {
         (partial(agresti_coull, clip=False), "beyond 0 or 1"),
         (partial(wilson, z=1.645), "√"),
         (lambda right, total: (0, 1), "√"),
+        (lambda right, total: (math.nan, math.nan), "√"),
+        (lambda *given: bounds(*given)[::-1], "the lower end first"),
         (lambda right, total: (True, False), "give 2 numbers"),
     ],
     checks.early_stop: [

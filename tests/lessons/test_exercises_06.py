@@ -260,6 +260,12 @@ def by_cdist(image, images, labels, k):
     return int(labels[distances.topk(k, largest=False).indices].bincount().argmax())
 
 
+def weighted(image, images, labels, k):
+    distances = (images - image).flatten(1).norm(dim=1)
+    closest = distances.argsort()[:k]
+    return labels[closest].bincount(1 / distances[closest]).argmax()
+
+
 def by_numpy(image, images, labels, k):
     distances = ((images.numpy() - image.numpy()) ** 2).sum((1, 2, 3))
     return np.bincount(labels.numpy()[distances.argsort()[:k]]).argmax()
@@ -483,6 +489,7 @@ WRONG = {
             lambda image, images, labels, k: labels[:k].mode().values,
             "by the distance over the whole image",
         ),
+        (weighted, "do exactly the k nearest vote"),
         (
             partial(vote, distance=lambda a, b: (a - b).abs().flatten(1).sum(1)),
             "by the distance over the whole image",
