@@ -4,14 +4,16 @@ From the bottom up; a module imports only from layers above its own line here:
 
     validation      checks of what a caller gives; errors of one sentence
     sizes           the arithmetic of a sliding window, in whole numbers
+    interrupts      interrupts of the kernel, at a moment that suits
     waiting         a bar while something takes its time
     presets         a photo, small inputs, kernels
     digits          MNIST, or the small digits that scikit-learn brings
     networks        Net and ConvNet, and the trained weights in assets/
     figures         every matplotlib drawing
+    runs            Recipe and History: what a training follows, and what it leaves
     widgets.base    what every bench is made of; base.js, grid.js, heat.js, base.css
     widgets.monitor the live view of a training
-    training        fit, evaluate, Recipe, History
+    training        fit, evaluate
     inspection      feature maps, ablation, occlusion, shifts
     layers          one layer in words: its line, its formulas, what does not fit
     tracing         the shape that each layer gives, and why

@@ -4,6 +4,7 @@ sentence.
 
 import math
 import reprlib
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 LARGEST = 2**31 - 1
@@ -31,6 +32,31 @@ def check_whole(
         wanted = f"a whole number from {smallest} to {largest}"
         raise ValueError(f"{name} must be {wanted}, not {reprlib.repr(value)}.")
     return int(value)
+
+
+def check_number(name: str, value: float, zero: bool = False) -> None:
+    """Raise SentenceError for what is no number above 0, or 0 where that will do."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 10**6 or (value == 0 and not zero):
+        least, given = "from 0" if zero else "above 0", reprlib.repr(value)
+        raise SentenceError(
+            f"{name} must be a number {least} to a million, not {given}."
+        )
+
+
+def check_choice(name: str, value: object, choices: Sequence) -> None:
+    """Raise SentenceError for what is not one of the choices."""
+    if isinstance(value, bool) or value not in [*choices]:
+        listed = ", ".join(map(str, choices))
+        raise SentenceError(
+            f"{name} must be one of {listed}, not {reprlib.repr(value)}."
+        )
+
+
+def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
+    """Raise SentenceError for an object of another class than the wanted one."""
+    if not isinstance(value, kind):
+        raise SentenceError(f"{name} must be {wanted}; it is {reprlib.repr(value)}.")
 
 
 def check_switch(name: str, value: bool) -> bool:

@@ -3,8 +3,15 @@ something goes wrong.
 """
 
 import json
+import math
+import os
+import random
 import re
 import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,9 +22,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers import digits as data
-from helpers import figures, networks, training
+from helpers import figures, interrupts, networks, training
 from helpers.figures import in_bins
 from helpers.training import LONG, QUICK, Recipe, evaluate, fit, shifted
+from helpers.validation import SentenceError
 from helpers.widgets.monitor import Monitor
 
 
@@ -36,14 +44,26 @@ def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in other)
 
 
-def interrupt_after(model, batches):
-    """Press the stop button while the model looks at the given batch."""
+def few(digits, count=64):
+    return replace(digits, train=data.Split(*(part[:count] for part in digits.train)))
+
+
+def linear():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
+def interrupt_at(model, calls, training=True, times=1):
+    """Press the stop button while the model looks at images in one of the two modes."""
     seen = []
 
     def press(_model, _images):
-        seen.append(model.training)
-        if sum(seen) == batches:
-            signal.raise_signal(signal.SIGINT)
+        # A trial, which comes first, is in eval mode with a graph.
+        if model.training is training and torch.is_grad_enabled() is training:
+            seen.append(1)
+            if len(seen) == calls:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
 
     return model.register_forward_pre_hook(press)
 
@@ -168,24 +188,120 @@ def test_an_interruption_keeps_model_history_and_best_weights_and_says_so(
 ):
     model = fresh()
     start = {name: values.clone() for name, values in model.state_dict().items()}
-    stop = interrupt_after(model, batches)
+    stop = interrupt_at(model, batches)
     history = fit(model, digits, epochs=4)
     stop.remove()
     epoch = 1 + (batches - 1) // 11
-    assert len(history.losses) == batches - 1
-    assert len(history) == epoch - 1
+    assert len(history.losses) == batches
+    assert len(history) == epoch
     assert history.stopped.startswith(
-        f"Interrupted in epoch {epoch}, after {batches - 1} of 44 batches; the model has the weights from then, and"
+        f"Interrupted in epoch {epoch}, after {batches} of 44 batches; the model has "
+        "the weights from then, and history.best has those of epoch"
     )
     assert capsys.readouterr().out == history.stopped + "\n"
     assert not model.training
-    assert same(history.best, start) == (epoch == 1)
-    if epoch > 1:
-        assert "history.best has those of epoch" in history.stopped
-        assert not same(model.state_dict(), history.best)
+    assert not same(history.best, start)
+    assert same(model.state_dict(), history.best) == (history.best_epoch == epoch)
     assert evaluate(model, digits.validation)[1] > 0
     assert "Interrupted" in repr(history)
     assert history.plot().png
+
+
+def test_an_interruption_of_the_validation_keeps_its_row(digits):
+    model = fresh()
+    interrupt_at(model, 2, training=False)
+    history = fit(model, digits, epochs=4)
+    assert [row["batches"] for row in history] == [11, 22]
+    assert history.stopped.startswith("Interrupted in epoch 2, after 22 of 44 batches")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_second_interruption_ends_what_hangs_and_keeps_the_history(digits, training):
+    model = fresh()
+    interrupt_at(model, 2, training, times=2)
+    history = fit(model, digits, epochs=4)
+    assert len(history.batches) == (1 if training else 22)
+    assert len(history) == (0 if training else 1)
+    assert history.stopped.startswith("Interrupted in epoch")
+    assert not model.training
+
+
+def in_order(history, model):
+    """Check that a run of four epochs of four batches has ended as it should."""
+    assert len(history) == math.ceil(len(history.batches) / 4)
+    assert bool(history.stopped) == (len(history.batches) < 16)
+    assert not model.training and model[1].weight.grad is None
+    return len(history.batches) if history.stopped else None
+
+
+@pytest.fixture
+def late():
+    """Count the interrupts that arrive before or after a run."""
+    arrived = []
+    before = signal.signal(signal.SIGINT, lambda *_: arrived.append(1))
+    noted = signal.getsignal(signal.SIGINT)
+    yield arrived
+    assert signal.getsignal(signal.SIGINT) is noted
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_at_any_line_ends_in_order(digits, late):
+    files = {training.__file__, interrupts.__file__}
+    left = 0
+
+    def trace(frame, event, _argument):
+        nonlocal left
+        if frame.f_code.co_filename not in files:
+            return None
+        left -= event == "line"
+        if left == 0 and event == "line":
+            signal.raise_signal(signal.SIGINT)
+        return trace
+
+    ends, lines = set(), 0
+    while left <= 0:
+        lines += 11
+        left, model = lines, linear()
+        sys.settrace(trace)
+        try:
+            history = fit(model, few(digits), epochs=4, batch_size=16)
+        finally:
+            sys.settrace(None)
+        ends.add(in_order(history, model))
+    assert lines > 400, "so many lines were tried"
+    assert ends == {None, *range(16)}
+
+
+@pytest.mark.slow
+def test_an_interrupt_at_any_time_ends_in_order(digits, late):
+    def press(seconds):
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    draw, stopped = random.Random(0), 0
+    for _ in range(150):
+        model = linear()
+        thread = threading.Thread(target=press, args=[draw.uniform(0, 0.03)])
+        thread.start()
+        history = fit(model, few(digits), epochs=4, batch_size=16)
+        thread.join()
+        stopped += in_order(history, model) is not None
+    assert stopped + len(late) <= 150
+    assert stopped >= 20
+
+
+def test_in_another_thread_no_signal_is_touched(digits):
+    with ThreadPoolExecutor() as pool:
+        history = pool.submit(fit, linear(), few(digits)).result()
+    assert history.stopped == "" and len(history) == 1
+
+
+def test_a_view_can_stop_the_run(digits):
+    view, model = Monitor(source="here"), linear()
+    model.register_forward_hook(lambda *_: setattr(view, "stop", model.training))
+    history = fit(model, few(digits), epochs=4, monitor=view)
+    assert len(history.batches) == 1
+    assert history.stopped.startswith("Interrupted in epoch 1")
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(digits, capsys):
@@ -282,9 +398,114 @@ def test_what_is_no_network_no_digits_or_no_recipe_is_named(digits):
             fit(*wrong)
 
 
-def test_a_setting_that_does_not_exist_is_named(digits):
-    with pytest.raises(TypeError, match="'learning_rate'"):
+def test_a_setting_that_does_not_exist_is_named_beside_those_that_do(digits):
+    with pytest.raises(SentenceError) as caught:
         fit(fresh(), digits, learning_rate=0.1)
+    assert str(caught.value) == (
+        "There is no setting 'learning_rate'; there are epochs, batch_size, lr (the "
+        "learning rate), optimizer, weight_decay, shift."
+    )
+
+
+class Listed(nn.Module):
+    """Keeps its layer where no optimiser finds it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(784, 10)]
+
+    def forward(self, images):
+        return self.layers[0](images.flatten(1))
+
+
+def with_split(digits, name="train", images=None, labels=None):
+    split = getattr(digits, name)
+    images = split.images if images is None else images(split.images)
+    labels = split.labels if labels is None else labels(split.labels)
+    return replace(digits, **{name: data.Split(images, labels)})
+
+
+def sized(outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, outputs))
+
+
+def fails(make=linear, **changes):
+    return make, lambda digits: with_split(digits, **changes) if changes else digits
+
+
+EMPTY = {"images": lambda them: them[:0], "labels": lambda them: them[:0]}
+TAKES = "The model must take the images of digits."
+UNFIT = {
+    "no digits to train with": (*fails(**EMPTY), "digits.train has 0 images and 0"),
+    "none to validate with": (
+        *fails(name="validation", **EMPTY),
+        "digits.validation has 0 images and 0 labels: it needs at least one image",
+    ),
+    "labels are missing": (
+        *fails(labels=lambda them: them[:5]),
+        "digits.train has 1317 images and 5 labels",
+    ),
+    "frozen": (
+        *fails(lambda: linear().requires_grad_(False)),
+        "The model has nothing to train",
+    ),
+    "no parameters": (*fails(nn.Flatten), "The model has nothing to train"),
+    "a list of layers": (*fails(Listed), "The model has nothing to train"),
+    "nine outputs": (*fails(lambda: sized(9)), TAKES + "train, 1×28×28, and give one"),
+    "a label of ten": (
+        *fails(name="validation", labels=lambda them: them + 1),
+        TAKES + "validation, 1×28×28, and give one output for each label, 1 to 10;",
+    ),
+    "a negative label": (*fails(labels=lambda them: them - 1), TAKES),
+    "labels with a point": (*fails(labels=lambda them: them.double()), TAKES),
+    "larger images": (
+        *fails(images=lambda them: F.pad(them, (2, 2, 2, 2))),
+        TAKES + "train, 1×32×32, and",
+    ),
+    "images of bytes": (*fails(images=lambda them: them.byte()), TAKES),
+    "another input": (*fails(lambda: nn.Linear(3, 3)), TAKES),
+    "two outputs": (*fails(lambda: nn.LSTM(28, 10)), TAKES),
+    "no forward": (*fails(lambda: nn.ModuleList([nn.Linear(1, 1)])), TAKES),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_what_cannot_be_trained_is_told_before_anything_has_changed(digits, case):
+    make, changed, says = UNFIT[case]
+    model, view = make(), Monitor(source="here")
+    for values in model.parameters():
+        values.grad = torch.ones_like(values)
+    start = {name: values.clone() for name, values in model.state_dict().items()}
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SentenceError) as caught:
+        fit(model, changed(digits), monitor=view)
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)
+    assert same(model.state_dict(), start)
+    assert all(module.training for module in model.modules())
+    assert all((values.grad == 1).all() for values in model.parameters())
+    assert view.says == "not started"
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_trial_leaves_layout_modes_and_random_numbers(digits):
+    model = fresh(kernels=(4, 3)).to(memory_format=torch.channels_last)
+    model.conv1.eval()
+    strides = [values.stride() for values in model.parameters()]
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    with pytest.raises(SentenceError):
+        fit(model, with_split(digits, labels=lambda them: them + 1))
+    assert [values.stride() for values in model.parameters()] == strides
+    assert model.training and not model.conv1.training
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_lazy_layers_and_a_surrounding_no_grad_will_do(digits):
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+    with torch.no_grad():
+        assert len(fit(model, few(digits))) == 1
 
 
 def test_whole_numbers_of_numpy_will_do(digits):
@@ -311,7 +532,8 @@ def test_training_sees_each_image_once_an_epoch_in_random_order_and_validation_i
 ):
     spy = Spy()
     fit(spy, digits, epochs=2)
-    assert spy.modes == 2 * [*[(True, True)] * 11, (False, False)]
+    trial = [(False, True)] * 2
+    assert spy.modes == trial + 2 * [*[(True, True)] * 11, (False, False)]
     epochs = [torch.cat(spy.seen[start : start + 11]).flatten(1) for start in (0, 11)]
     everything = digits.train.images.flatten(1)
     for epoch in epochs:
@@ -374,11 +596,22 @@ def test_the_model_comes_back_as_other_code_expects_it(digits):
     assert all(values.is_contiguous() for values in history.best.values())
 
 
-def test_a_model_that_fails_raises_its_own_error(digits):
-    view = Monitor(source="here", name="a run")
-    with pytest.raises(RuntimeError, match="shape"):
-        fit(nn.Linear(3, 3), digits, monitor=view)
+def test_a_model_that_fails_on_its_way_raises_its_own_error(digits):
+    view, model = Monitor(source="here", name="a run"), fresh()
+
+    calls = []
+
+    def fail(_model, _images):
+        calls.append(1)
+        return 1 / (len(calls) < 5) and None
+
+    model.register_forward_pre_hook(fail)
+    with pytest.raises(ZeroDivisionError):
+        fit(model, digits, monitor=view)
     assert "Finished" not in view.says
+    assert not model.training
+    assert all(values.is_contiguous() for values in model.parameters())
+    assert all(values.grad is None for values in model.parameters())
 
 
 def test_frozen_parts_keep_their_mode_when_evaluated(digits):
@@ -530,6 +763,7 @@ def mnist():
     return found
 
 
+@pytest.mark.slow
 def test_the_checkpoint_reads_mnist(mnist):
     record = json.loads(
         networks.CHECKPOINT.with_suffix(".json").read_text(encoding="utf-8")
@@ -543,6 +777,7 @@ def test_the_checkpoint_reads_mnist(mnist):
         )
 
 
+@pytest.mark.slow
 def test_the_quick_recipe_reads_mnist(mnist):
     torch.manual_seed(0)
     history = fit(networks.ConvNet(dropout=0), mnist, QUICK, epochs=0.2)
