@@ -1,44 +1,32 @@
-// The live view of a training run: a bar, a sentence, and the curves of the runs so far. Python sends what is drawn.
+// The live view of a training run: a bar, a sentence, and the curves of the runs so far.
 
 import { dress, node, write, live } from "./base.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDE = 440,
-  HIGH = 230,
-  LEFT = 52,
-  RIGHT = 8,
-  TOP = 8,
-  BOTTOM = 38; // units of the drawing
+const [WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM] = [440, 230, 52, 8, 8, 38]; // units of the drawing
+const PATIENCE = 3000; // milliseconds that an answer may take
+const SILENT =
+  "No answer has come: a run needs a running kernel. Run the cell of this bench again, " +
+  "then press Train; while another cell is running, wait for that first.";
 const LOGARITHM = { of: Math.log10, ticks: [...Array(12)].map((_, power) => +`1e${power - 4}`) };
 const SHARE = { of: (value) => value, ticks: [0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1] };
 
 const shape = (tag, attributes, ...children) =>
   dress(document.createElementNS(SVG, tag), attributes, children);
 
+const text = (x, y, style, words) => shape("text", { x, y, class: style }, words);
+
 // One curve for each run over the batches, with a mark for each epoch's validation.
 class Chart {
   constructor(title, up, scale, value, place) {
     Object.assign(this, { scale, value, place });
     this.ink = shape("g", {});
-    const labels = [
-      shape("text", { x: (LEFT + WIDE) / 2, y: HIGH - 4, class: "curve-middle" }, "batches"),
-      shape(
-        "text",
-        {
-          transform: `translate(11 ${(TOP + HIGH - BOTTOM) / 2}) rotate(-90)`,
-          class: "curve-middle",
-        },
-        up,
-      ),
-    ];
-    this.svg = shape(
-      "svg",
-      { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": title },
-      this.ink,
-      ...labels,
-    );
-    this.title = node("h4", {}, title);
-    this.element = node("div", { class: "curve" }, this.title, this.svg);
+    const below = text((LEFT + WIDE) / 2, HIGH - 4, "curve-middle", "batches");
+    const beside = text(0, 0, "curve-middle", up);
+    beside.setAttribute("transform", `translate(11 ${(TOP + HIGH - BOTTOM) / 2}) rotate(-90)`);
+    const frame = { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": title };
+    const svg = shape("svg", frame, this.ink, below, beside);
+    this.element = node("div", { class: "curve" }, node("h4", {}, title), svg);
   }
 
   draw(runs) {
@@ -53,30 +41,15 @@ class Chart {
     const up = (value) =>
       HIGH - BOTTOM - ((HIGH - TOP - BOTTOM) * (of(Math.max(value, 1e-4)) - low)) / (high - low);
     const seen = ticks.filter((tick) => of(tick) >= low - 1e-3 && of(tick) <= high + 1e-9);
-    const marks = seen.flatMap((tick) => [
-      shape("line", {
-        x1: LEFT,
-        x2: WIDE - RIGHT,
-        y1: up(tick),
-        y2: up(tick),
-        class: "curve-line",
-      }),
-      shape("text", { x: LEFT - 5, y: up(tick) + 4, class: "curve-end" }, String(tick)),
-    ]);
+    const marks = seen.flatMap((tick) => {
+      const y = up(tick);
+      const line = shape("line", { x1: LEFT, x2: WIDE - RIGHT, y1: y, y2: y, class: "curve-line" });
+      return [line, text(LEFT - 5, y + 4, "curve-end", String(tick))];
+    });
     const ends = [
-      [0, "0"],
-      [last, String(last)],
-    ].map(([batches, text]) =>
-      shape(
-        "text",
-        {
-          x: across(batches),
-          y: HIGH - BOTTOM + 15,
-          class: batches ? "curve-end" : "curve-middle",
-        },
-        text,
-      ),
-    );
+      text(LEFT, HIGH - BOTTOM + 15, "curve-middle", "0"),
+      text(WIDE - RIGHT, HIGH - BOTTOM + 15, "curve-end", String(last)),
+    ];
     this.ink.replaceChildren(
       ...marks,
       ...ends,
@@ -127,10 +100,20 @@ function render({ model, el }) {
     );
   }
 
+  let silence;
+  function wait() {
+    clearTimeout(silence);
+    if (model.get("asked")) silence = setTimeout(giveUp, PATIENCE);
+  }
+  function giveUp() {
+    model.set("says", SILENT);
+    model.set("asked", false); // its button springs back
+  }
+
   function draw() {
-    const [runs, names] = [model.get("runs"), model.get("names")];
-    bar.value = model.get("done");
-    says.setAttribute("aria-live", model.get("done") < 1 ? "off" : "polite"); // else it would be read ten times a second
+    const [runs, names, done] = ["runs", "names", "done"].map((name) => model.get(name));
+    bar.value = done;
+    says.setAttribute("aria-live", done > 0 && done < 1 ? "off" : "polite"); // else it would be read ten times a second
     write(says, model.get("says"));
     charts.forEach((chart) => chart.draw(runs));
     legend.replaceChildren(
@@ -139,7 +122,16 @@ function render({ model, el }) {
     );
   }
 
-  return live(model, el, ["runs", "says"], draw, () => {});
+  const answered = () => clearTimeout(silence);
+  model.on("change:asked", wait);
+  model.on("change:says", answered);
+  const end = live(model, el, ["runs", "says"], draw, () => {});
+  return () => {
+    answered();
+    model.off("change:asked", wait);
+    model.off("change:says", answered);
+    end();
+  };
 }
 
 function outcome(name, { validation }) {

@@ -2,17 +2,20 @@
 runs side by side.
 """
 
-import reprlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import ipywidgets as widgets
+from IPython import get_ipython
 from torch import nn
 
 from helpers import figures
 from helpers.digits import Digits, Split
 from helpers.networks import ConvNet
-from helpers.training import History, fit, seeded
+from helpers.runs import History
+from helpers.training import fit, seeded
+from helpers.validation import SentenceError, check_choice, check_kind
 from helpers.widgets.base import Bench, label
 from helpers.widgets.monitor import Monitor
 
@@ -29,17 +32,15 @@ TIPS = {
     "epochs": "How often every image is seen",
     "images": "How many images of the training split are used",
 }
+TIP = f"Train a fresh network, for {SECONDS} seconds at most, or stop it"
+READY = "Choose, then press Train. It needs a running kernel."
+WAITS = "Waiting until the kernel is free."
 
 
 def _chosen(name: str) -> property:
     def put(bench: "TrainingBench", value: float) -> None:
-        slider = bench._sliders[name]
-        if isinstance(value, bool) or value not in slider.options:
-            choices = ", ".join(map(str, slider.options))
-            raise ValueError(
-                f"{name} must be one of {choices}, not {reprlib.repr(value)}."
-            )
-        slider.value = value
+        check_choice(name, value, bench._sliders[name].options)
+        bench._sliders[name].value = value
 
     return property(lambda bench: bench._sliders[name].value, put, doc=TIPS[name])
 
@@ -48,8 +49,9 @@ class TrainingBench(Bench):
     """Trains a fresh network with the chosen hyper-parameters, for ten seconds at most,
     from the same start each time.
 
-    `bench.train()` does what the button does and returns the history; `bench.histories`
-    holds the runs in order. A setting that no slider has raises ValueError.
+    `make` is a class or a function, such as ConvNet. `bench.train()` does what the
+    button does and returns the history; `bench.histories` holds the runs in order. A
+    setting that no slider has raises ValueError.
     """
 
     lr, batch_size, epochs, images = map(_chosen, CHOICES)
@@ -57,34 +59,32 @@ class TrainingBench(Bench):
     def __init__(
         self, digits: Digits, make: Callable[[], nn.Module] = ConvNet, **settings: float
     ) -> None:
+        check_kind("digits", digits, Digits, "what load_digits() returns")
+        if isinstance(make, nn.Module) or not callable(make):
+            raise SentenceError(
+                "make must be a class or a function that makes a new network for each "
+                f"run, such as ConvNet without brackets; it is a {type(make).__name__}."
+            )
         self._digits, self._make, self._histories = digits, make, []
         count = len(digits.train.labels)
-        choices = CHOICES | {
-            "images": [number for number in CHOICES["images"] if number < count]
-            + [count]
-        }
+        images = [number for number in CHOICES["images"] if number < count] + [count]
         self._sliders = {
             name: widgets.SelectionSlider(
                 options=values, continuous_update=False, **label(name, TIPS[name])
             )
-            for name, values in choices.items()
+            for name, values in (CHOICES | {"images": images}).items()
         }
-        self._view = Monitor(
-            source=digits.source,
-            says="Choose, then press Train. It needs a running kernel.",
+        self._view = Monitor(source=digits.source, says=READY)
+        self._button = widgets.ToggleButton(
+            description="Train", tooltip=TIP, button_style="primary"
         )
-        tip = f"Train a fresh network, for {SECONDS} seconds at most"
-        self._button = widgets.Button(
-            description="Train", tooltip=tip, button_style="primary"
-        )
-        self._button.on_click(lambda _: self.train())
-        controls = widgets.Box(
-            [*self._sliders.values(), self._button], layout={"flex_flow": "row wrap"}
-        )
-        super().__init__([controls, self._view])
-        for name, value in (
-            {"lr": 0.01, "batch_size": 128, "epochs": 1, "images": count} | settings
-        ).items():
+        self._button.observe(self._pressed, "value")
+        widgets.jslink((self._button, "value"), (self._view, "asked"))
+        parts = [*self._sliders.values(), self._button]
+        rows = widgets.Box(parts, layout={"flex_flow": "row wrap"})
+        super().__init__([rows, self._view])
+        usual = {"lr": 0.01, "batch_size": 128, "epochs": 1, "images": count}
+        for name, value in (usual | settings).items():
             setattr(self, name, value)
 
     @property
@@ -96,36 +96,46 @@ class TrainingBench(Bench):
         """Train a fresh network with the settings as they stand and add the run to the
         view.
         """
-        self._button.disabled = True
         try:
             self._histories.append(self._run())
         except Exception as fault:  # a button has no place for a traceback
             self._view.says = f"This run failed with {type(fault).__name__}: {fault}"
             raise
-        finally:
-            self._button.disabled = False
         return self._histories[-1]
 
     def _run(self) -> History:
         settings = self._told()
         name = ", ".join(f"{word} {value}" for word, value in settings.items())
         count = settings.pop("images")
-        digits = replace(
-            self._digits, train=Split(*(part[:count] for part in self._digits.train))
-        )
+        few = Split(*(part[:count] for part in self._digits.train))
         with seeded(0):
             model = self._make()
         self._view.name = f"{len(self._histories) + 1}: {name}"
+        digits = replace(self._digits, train=few)
         return fit(model, digits, seconds=SECONDS, monitor=self._view, **settings)
 
-    def _settable(self) -> list[str]:
-        return [*TIPS]
+    def _pressed(self, change: dict) -> None:
+        # JupyterLab comes here in a thread of its own, so Stop is heard during a run.
+        # The run is in the main thread, where interrupts arrive.
+        wanted = change["new"]
+        self._button.description = "Stop" if wanted else "Train"
+        self._view.stop = not wanted
+        if not wanted:
+            return
+        self._view.says = WAITS
+        if kernel := getattr(get_ipython(), "kernel", None):
+            kernel.io_loop.add_callback(self._answer)
+        else:
+            self._answer()
 
-    def _told(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in TIPS}
+    def _answer(self) -> None:
+        self._view.says = READY
+        if self._button.value:  # Stop has not been pressed meanwhile
+            with suppress(Exception):  # the view says what went wrong
+                self.train()
+            self._button.value = False
+        self._view.stop = False
 
     def _still(self) -> figures.Picture:
-        return figures.training(
-            dict(zip(self._view.names, self._view.runs, strict=True)),
-            self._digits.source,
-        )
+        runs = dict(zip(self._view.names, self._view.runs, strict=True))
+        return figures.training(runs, self._digits.source)

@@ -433,9 +433,7 @@ def test_the_sandbox_is_set_and_started_by_keyboard(opened):
         opened.wait_for_function(
             f"{done}.test(document.querySelector('.bench-status').textContent)"
         )
-        opened.wait_for_function(
-            "!document.querySelector('.jupyter-button.mod-primary').disabled"
-        )
+        train.wait_for()  # else it reads Stop
     assert (
         in_kernel(opened, "bench")
         == "TrainingBench(lr=0.1, batch_size=128, epochs=5, images=1000)"
@@ -468,6 +466,42 @@ def test_the_sandbox_is_set_and_started_by_keyboard(opened):
     )
 
 
+INTERRUPT = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def wait_for_status(page, part):
+    shown = "document.querySelector('.bench-status').textContent"
+    page.wait_for_function(f"(part) => {shown}.includes(part)", arg=part)
+
+
+@opens("training")
+def test_stop_and_interrupt_end_a_run_of_the_button(opened):
+    lab.show(opened, "bench.batch_size, bench.epochs = 16, 50\nbench")
+    for end in (button(opened, "Stop").click, lambda: opened.evaluate(INTERRUPT)):
+        button(opened, "Train").click()
+        wait_for_status(opened, "to go")
+        end()
+        wait_for_status(opened, "Interrupted in epoch")
+        button(opened, "Train").wait_for()
+    assert lab.errors(opened) == []
+    stopped = "[run.stopped[:11] for run in bench.histories]"
+    assert in_kernel(opened, stopped) == "['Interrupted', 'Interrupted']"
+
+
+@opens("training")
+def test_the_sandbox_says_when_nobody_answers(opened):
+    opened.evaluate(
+        "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    opened.click(".jupyter-widgets-disconnected:text('Train')")
+    wait_for_status(opened, "Run the cell of this bench again")
+    assert opened.locator(".jupyter-button.mod-active").count() == 0
+
+
 def test_a_training_is_seen_while_it_runs_and_can_be_interrupted(notebook):
     page = notebook
     source = (
@@ -482,9 +516,7 @@ def test_a_training_is_seen_while_it_runs_and_can_be_interrupted(notebook):
         arg=before,
     )
     assert "to go" in page.inner_text(".bench-status")
-    page.evaluate(
-        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
-    )
+    page.evaluate(INTERRUPT)
     page.wait_for_function(
         "document.querySelector('.jp-OutputArea').textContent.includes('Interrupted in epoch')"
     )

@@ -3,6 +3,7 @@ says of them.
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from helpers import digits as data
 from helpers import networks
 from helpers.training import fit
+from helpers.validation import SentenceError
 from helpers.widgets import training_bench
 from helpers.widgets.training_bench import TrainingBench
 
@@ -123,26 +125,108 @@ def test_the_time_is_bounded(digits, monkeypatch):
     assert "Time is up" in bench._view.says
 
 
-def test_the_button_trains_and_rests_meanwhile(digits):
+def small():
+    return networks.ConvNet(kernels=(2, 2))
+
+
+def test_the_button_trains_and_springs_back(digits):
     states = []
 
     def make():
-        states.append(bench._button.disabled)
-        return networks.ConvNet(kernels=(2, 2))
+        states.append((bench._button.value, bench._button.description))
+        return small()
 
     bench = TrainingBench(digits, make, images=100)
-    bench._button.click()
-    assert states == [True]
-    assert not bench._button.disabled
+    bench._button.value = True
+    assert states == [(True, "Stop")]
+    assert not bench._button.value
+    assert bench._button.description == "Train"
     assert len(bench.histories) == 1
+    assert bench._view.says.startswith("1: lr")
+
+
+def test_the_button_stops_the_run_and_no_later_one(digits):
+    def make():
+        model = small()
+        model.register_forward_hook(press)
+        return model
+
+    def press(model, _images, _outputs):
+        if model.training and not bench.histories:
+            bench._button.value = False
+
+    bench = TrainingBench(digits, make, images=100, batch_size=16)
+    bench._button.value = True
+    bench.train()
+    assert [len(run.batches) for run in bench.histories] == [1, 7]
+    assert bench.histories[0].stopped.startswith("Interrupted in epoch 1, after 1 of 7")
+    assert bench.histories[1].stopped == ""
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """A kernel that is busy; what waits for it."""
+    waiting = []
+    loop = SimpleNamespace(add_callback=waiting.append)
+    shell = SimpleNamespace(kernel=SimpleNamespace(io_loop=loop))
+    monkeypatch.setattr(training_bench, "get_ipython", lambda: shell)
+    return waiting
+
+
+def test_where_the_kernel_is_busy_the_run_waits(digits, busy):
+    bench = TrainingBench(digits, small, images=100)
+    bench._button.value = True
+    assert bench._view.says == training_bench.WAITS
+    assert bench.histories == []
+    busy.pop()()
+    assert len(bench.histories) == 1
+    assert not bench._button.value
+
+
+def test_a_run_that_waits_can_be_called_off(digits, busy):
+    bench = TrainingBench(digits, small, images=100)
+    for value in (True, False, True, False):
+        bench._button.value = value
+    while busy:
+        busy.pop()()
+    assert bench.histories == []
+    assert bench._view.says == training_bench.READY
+    assert bench.train().stopped == ""
+
+
+def test_pressed_twice_while_it_waits_it_trains_once(digits, busy):
+    bench = TrainingBench(digits, small, images=100)
+    for value in (True, False, True):
+        bench._button.value = value
+    while busy:
+        busy.pop()()
+    assert len(bench.histories) == 1
+
+
+@pytest.mark.parametrize("make", [networks.ConvNet(), None, "ConvNet"])
+def test_it_wants_what_makes_a_network(digits, make):
+    with pytest.raises(SentenceError, match="^make must be a class or a function"):
+        TrainingBench(digits, make)
+
+
+def test_it_wants_digits(digits):
+    with pytest.raises(SentenceError, match="^digits must be what load_digits"):
+        TrainingBench(digits.train)
 
 
 def test_a_network_that_cannot_be_made_leaves_the_button_alive(digits):
     bench = TrainingBench(digits, make=lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bench.train()
-    assert not bench._button.disabled
+    bench._button.value = True
+    assert not bench._button.value
     assert bench.histories == []
     assert (
         bench._view.says == "This run failed with ZeroDivisionError: division by zero"
     )
+
+
+def test_a_class_that_makes_no_network_is_told_so(digits):
+    bench = TrainingBench(digits, make=dict)
+    bench._button.value = True
+    assert "model must be a network" in bench._view.says

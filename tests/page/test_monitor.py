@@ -1,0 +1,54 @@
+"""The live view in a page: how it answers a press on Train that nobody hears."""
+
+import pytest
+from page import open_bench
+
+from helpers.widgets.monitor import Monitor
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser):
+    page = open_bench(browser, Monitor(source="here", says="Choose."))
+    page.clock.install(time=0)
+    page.clock.pause_at(1)
+    yield page
+    page.close()
+
+
+def says(page):
+    return page.inner_text(".bench-status")
+
+
+def test_no_answer_is_told_and_the_button_springs_back(page):
+    page.evaluate("model.set('asked', true)")
+    page.clock.run_for(2900)
+    assert says(page) == "Choose."
+    page.clock.run_for(200)
+    assert says(page).startswith(
+        "No answer has come: a run needs a running kernel. Run"
+    )
+    assert page.evaluate("model.get('asked')") is False
+
+
+@pytest.mark.parametrize("answer", ["set('says', 'Waiting.')", "set('asked', false)"])
+def test_an_answer_in_time_or_a_second_press_ends_the_wait(page, answer):
+    page.evaluate("model.set('asked', true)")
+    page.clock.run_for(1000)
+    page.evaluate(f"model.{answer}")
+    page.clock.run_for(5000)
+    assert not says(page).startswith("No answer")
+
+
+def test_a_run_of_a_cell_asks_nothing(page):
+    page.evaluate("model.set('done', 0.5); model.set('says', 'Batch 1.')")
+    page.clock.run_for(5000)
+    assert says(page) == "Batch 1."
+    assert page.locator("progress").evaluate("bar => bar.value") == 0.5
+
+
+def test_a_view_that_is_gone_is_silent(page):
+    page.evaluate("model.set('asked', true); clean(); model.set('asked', true)")
+    page.clock.run_for(5000)
+    assert page.evaluate("model.get('says')") == "Choose."
