@@ -39,3 +39,19 @@ def verdicts_on_solutions(path: Path) -> Iterator[str]:
 def _solution(text: str) -> str:
     folded = r"<summary>Solution</summary>.*?```python\n(.+?)```"
     return re.search(folded, text, re.DOTALL)[1]
+
+
+def solved(path: Path) -> Iterator[tuple[dict, str, str, str]]:
+    """Yield for each exercise what its cell can use, its checker's name, the variable of
+    its answer, and the code of its solution.
+    """
+    cells = nbformat.read(path, as_version=4).cells
+    imports = next(cell.source for cell in cells if cell.cell_type == "code")
+    for text, code in zip(cells, cells[1:], strict=False):
+        if text.source.startswith("### Exercise"):
+            variable, name = re.search(
+                r"^(answer_\d) = .*\nchecks\.(\w+)", code.source
+            ).groups()
+            space = {}
+            exec(imports, space)
+            yield space, name, variable, _solution(text.source)
