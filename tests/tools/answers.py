@@ -172,8 +172,8 @@ def spoiled(answer: object, draw: random.Random) -> object:
     if isinstance(answer, type | torch.nn.Module):
         return answer
     if not callable(answer):
-        one = isinstance(answer, int | float)
-    return draw.choice((str, *[bool] * one, _shortened))(answer)
+        single = isinstance(answer, int | float)
+        return draw.choice((str, *[bool] * single, _shortened))(answer)
     first = []
 
     def constant(*given: object) -> object:
