@@ -1,4 +1,5 @@
-// The dropout bench. Python holds the truth; tests/test_dropout.py compares every number shown here with it.
+// The dropout bench. Python holds the truth; tests/page/test_dropout.py compares every number shown
+// here with it.
 
 import { total, square, number, node, write, codeLine, live } from "./base.js";
 import { Grid } from "./grid.js";
@@ -45,22 +46,13 @@ function render({ model, el }) {
     );
     output.numbers("Output", outputs, cross);
     mean.numbers(number_ === 1 ? "Mean of 1 draw" : `Mean of ${number_} draws`, means);
-    write(
-      status,
-      training
-        ? `Draw ${number_}: ${dropped} of ${size * size} numbers are dropped.`
-        : "eval: no number is dropped.",
-    );
-    write(
-      kept,
-      training
-        ? `Each survivor is divided by 1 − p = ${number(1 - p, 2)}, that is, multiplied by ${number(1 / (1 - p), 2)}.`
-        : "Each number passes as it is.",
-    );
-    write(
-      sums,
-      `Sum of the input ${number(total(values), 2)}, of the output ${number(total(outputs), 2)}, of the mean ${number(total(means), 2)}.`,
-    );
+    const fallen = `Draw ${number_}: ${dropped} of ${size * size} numbers are dropped.`;
+    write(status, training ? fallen : "eval: no number is dropped.");
+    const by = [1 - p, 1 / (1 - p)].map((share) => number(share, 2));
+    const divided = `divided by 1 − p = ${by[0]}, that is, multiplied by ${by[1]}`;
+    write(kept, training ? `Each survivor is ${divided}.` : "Each number passes as it is.");
+    const [from, to, middle] = [values, outputs, means].map((one) => number(total(one), 2));
+    write(sums, `Sum of the input ${from}, of the output ${to}, of the mean ${middle}.`);
     write(code, `nn.Dropout(p=${model.get("p").toFixed(2)}).${training ? "train" : "eval"}()`);
   }
 

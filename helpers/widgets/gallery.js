@@ -1,4 +1,5 @@
-// Pages of small pictures, turned by one slider or two. Python sends all pages at once, so they turn without a kernel.
+// Pages of small pictures, turned by one slider or two. Python sends all pages at once, so they
+// turn without a kernel.
 
 import { node, write, live } from "./base.js";
 import { Shelf, themed, steady } from "./heat.js";

@@ -9,11 +9,13 @@ export const GREYS = Uint32Array.from(
   (_, i) => ((255 << 24) | (i << 16) | (i << 8) | i) >>> 0,
 );
 
-// A colour for each byte, as one number (alpha, blue, green, red): nothing between tiles (0), then from the largest
-// negative (2) to the largest positive number (254) by way of the page's own paper (128), and grey for what is no number.
+// A colour for each byte, as one number (alpha, blue, green, red): nothing between tiles (0), then
+// from the largest negative (2) to the largest positive number (254) by way of the page's own paper
+// (128), and grey for what is no number.
 function palette(el) {
-  const [red, green, blue] = getComputedStyle(el).backgroundColor.match(/\d+/g) ?? [255, 255, 255]; // not yet in the page
-  const paper = [red, green, blue].map(Number);
+  // Without a colour it is not yet in the page.
+  const rgb = getComputedStyle(el).backgroundColor.match(/\d+/g) ?? [255, 255, 255];
+  const paper = rgb.slice(0, 3).map(Number);
   return Uint32Array.from({ length: 256 }, (_, i) => {
     const hue = i < 128 ? COLOURS.negative : COLOURS.positive,
       share = Math.min(Math.abs(i - 128) / 126, 1) ** 0.6; // so that small ones show
@@ -31,7 +33,7 @@ export function paint(canvas, rows, columns, numbers, colours) {
     Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d"),
     image = context.createImageData(columns, rows);
-  const pixels = new Uint32Array(image.data.buffer); // at once, as four bytes for each number take a frame
+  const pixels = new Uint32Array(image.data.buffer); // at once: four bytes each take a frame
   numbers.forEach((byte, i) => {
     pixels[i] = colours[byte];
   });
@@ -49,11 +51,8 @@ class Strip {
     while (this.tiles.length < names.length) {
       const name = node("span"),
         canvas = node("canvas", { role: "img", class: "heat" });
-      this.tiles.push({
-        name,
-        canvas,
-        element: this.element.appendChild(node("div", {}, name, canvas)),
-      });
+      const element = this.element.appendChild(node("div", {}, name, canvas));
+      this.tiles.push({ name, canvas, element });
     }
     const cell = Math.max(1, Math.floor(side / Math.max(rows, columns)));
     this.tiles.forEach(({ name, canvas, element }, i) => {
@@ -62,18 +61,14 @@ class Strip {
       write(name, names[i]);
       canvas.setAttribute("aria-label", names[i] || "picture");
       canvas.style.width = `${columns * cell}px`;
-      paint(
-        canvas,
-        rows,
-        columns,
-        bytes.subarray(i * rows * columns, (i + 1) * rows * columns),
-        colours,
-      );
+      const numbers = bytes.subarray(i * rows * columns, (i + 1) * rows * columns);
+      paint(canvas, rows, columns, numbers, colours);
     });
   }
 }
 
-// Rows of pictures, each under its title, as gallery.py makes them; `colours` are for numbers of both signs.
+// Rows of pictures, each under its title, as gallery.py makes them; `colours` are for numbers of
+// both signs.
 export class Shelf {
   constructor(name) {
     this.element = node("div", { class: name });
@@ -83,11 +78,8 @@ export class Shelf {
   #row() {
     const title = node("h4"),
       strip = new Strip();
-    return {
-      title,
-      strip,
-      element: this.element.appendChild(node("div", {}, title, strip.element)),
-    };
+    const element = this.element.appendChild(node("div", {}, title, strip.element));
+    return { title, strip, element };
   }
 
   draw(strips, colours) {
@@ -103,8 +95,8 @@ export class Shelf {
   }
 }
 
-// The palette of the page as it is: made anew where the theme has changed, and when `forget` was called, as an element
-// that is not yet in the page has no colour.
+// The palette of the page as it is: made anew where the theme has changed, and when `forget` was
+// called, as an element that is not yet in the page has no colour.
 export function themed(el) {
   let theme, colours;
   return {
@@ -119,7 +111,8 @@ export function themed(el) {
   };
 }
 
-// For `live`: draw anew where the room's width changes, and let the box only grow, so that the page below does not jump.
+// For `live`: draw anew where the room's width changes, and let the box only grow, so that the page
+// below does not jump.
 export function steady(box, theme, draw, measure = () => {}) {
   let width, tallest;
   return (between) => {

@@ -1,4 +1,5 @@
-// The sketchpad. The drawing lives here and never waits; Python, asked with the strokes, says what the network makes of it.
+// The sketchpad. The drawing lives here and never waits; Python, asked with the strokes, says what
+// the network makes of it.
 
 import { ARROWS, node, write, live } from "./base.js";
 import { GREYS, bytesOf, paint, Shelf } from "./heat.js";
@@ -9,11 +10,12 @@ const SIDE = 28; // pixels of the picture
 const GAP = 0.004; // of the side: points nearer to each other than that look the same
 const NO_KERNEL = "No answer has come: the network needs a running kernel. You can go on drawing.";
 const KEYS =
-  "Draw with mouse, pen or finger. By keyboard: arrow keys move the cursor (with Shift four steps at once), " +
-  "Space lowers and lifts the pen, Backspace undoes the last stroke.";
+  "Draw with mouse, pen or finger. By keyboard: arrow keys move the cursor (with Shift four " +
+  "steps at once), Space lowers and lifts the pen, Backspace undoes the last stroke.";
 
-// White strokes on black: mouse, pen and finger draw through one pointer at a time, and the keyboard moves a cursor that
-// is a pen as well. A new point draws one segment; nothing here reads the page's layout but `measure`.
+// White strokes on black: mouse, pen and finger draw through one pointer at a time, and the
+// keyboard moves a cursor that is a pen as well. A new point draws one segment; nothing here reads
+// the page's layout but `measure`.
 class Pad {
   constructor(sketch) {
     this.canvas = node("canvas", {
@@ -51,19 +53,13 @@ class Pad {
   }
 
   redraw() {
-    const {
-      context,
-      canvas: { width },
-    } = this;
+    const { context } = this,
+      { width } = this.canvas;
     context.setTransform(width, 0, 0, width, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, 1, 1);
-    Object.assign(context, {
-      strokeStyle: "#fff",
-      lineCap: "round",
-      lineJoin: "round",
-      lineWidth: this.pen,
-    });
+    Object.assign(context, { strokeStyle: "#fff", lineWidth: this.pen });
+    Object.assign(context, { lineCap: "round", lineJoin: "round" });
     this.strokes.forEach((stroke) => this.#draw(stroke));
   }
 
@@ -85,9 +81,7 @@ class Pad {
     const stroke = this.strokes.at(-1),
       from = stroke.at(-1);
     let last = from;
-    const added = points.filter(
-      ([x, y]) => Math.hypot(x - last[0], y - last[1]) > GAP && (last = [x, y]),
-    );
+    const added = points.filter((point) => apart(point, last) > GAP && (last = point));
     if (!added.length) return;
     stroke.push(...added);
     this.#draw([from, ...added]);
@@ -168,26 +162,22 @@ class Pad {
     const [x, y] = this.at.map((share) => `${Math.round(100 * share)} %`);
     Object.assign(this.cursor.style, { left: x, top: y });
     this.cursor.className = `sketch-cursor${this.down ? " down" : ""}`;
-    write(
-      this.sketch.place,
-      `The cursor is at ${x} from the left and ${y} from the top; the pen is ${this.down ? "down" : "up"}.`,
-    );
+    const where = `The cursor is at ${x} from the left and ${y} from the top`;
+    write(this.sketch.place, `${where}; the pen is ${this.down ? "down" : "up"}.`);
   }
 }
 
+const apart = ([x, y], [left, top]) => Math.hypot(x - left, y - top);
 const within = (share) => Math.round(1e4 * Math.min(Math.max(share, 0), 1)) / 1e4;
 
 // A row for each digit: its bar, its probability, and a mark for the largest.
 class Bars {
   constructor() {
     this.rows = Array.from({ length: 10 }, (_, digit) => {
-      const bar = node("span"),
+      const name = node("th", { scope: "row" }, String(digit)),
+        bar = node("span"),
         text = node("td");
-      return {
-        bar,
-        text,
-        row: node("tr", {}, node("th", { scope: "row" }, String(digit)), node("td", {}, bar), text),
-      };
+      return { bar, text, row: node("tr", {}, name, node("td", {}, bar), text) };
     });
     const head = ["digit", "bar", "probability"].map((name) => node("th", { scope: "col" }, name));
     this.element = node(
@@ -211,8 +201,8 @@ class Bars {
 
 // Sends the drawing: one question at a time, a few in a second, and the last state always.
 class Questions {
-  constructor(model, state, silent) {
-    Object.assign(this, { model, state, silent, at: -Infinity });
+  constructor(model, sketch) {
+    Object.assign(this, { model, sketch, at: -Infinity });
   }
 
   ask(pause = PAUSE) {
@@ -225,12 +215,13 @@ class Questions {
 
   #send() {
     Object.assign(this, { due: false, waits: true, at: performance.now() });
-    this.silence ??= setTimeout(this.silent, PATIENCE);
-    this.model.set({ strokes: this.state(), asked: this.model.get("asked") + 1 });
+    this.silence ??= setTimeout(() => this.sketch.complain(), PATIENCE);
+    const strokes = structuredClone(this.sketch.pad.strokes);
+    this.model.set({ strokes, asked: this.model.get("asked") + 1 });
     try {
       this.model.save_changes();
     } catch {
-      /* the kernel is gone, which `silent` says */
+      /* the kernel is gone, which `complain` says */
     }
   }
 
@@ -254,6 +245,7 @@ class Questions {
   }
 }
 
+const panels = (...parts) => node("div", { class: "bench-panels" }, ...parts);
 const titled = (title, ...parts) => node("div", {}, node("h4", {}, title), ...parts);
 
 // The pad, the questions that it asks, and what the network makes of the drawing.
@@ -263,14 +255,7 @@ class Sketch {
       node("p", { class: "sketch-small", ...attributes }, ...text);
     this.model = model;
     this.pad = new Pad(this);
-    this.questions = new Questions(
-      model,
-      () => structuredClone(this.pad.strokes),
-      () => {
-        this.quiet = true;
-        this.draw();
-      },
-    );
+    this.questions = new Questions(model, this);
     this.says = node("p", { role: "status", class: "bench-status" });
     [this.hint, this.place] = [words(), words({ role: "status" })];
     this.help = words({ id: this.pad.canvas.getAttribute("aria-describedby") }, KEYS);
@@ -290,30 +275,14 @@ class Sketch {
       button.addEventListener("click", act);
       return button;
     });
-    const left = titled(
-      "Your drawing",
-      this.pad.element,
-      node("div", { class: "sketch-buttons" }, ...buttons),
-      this.hint,
-      this.place,
-      this.help,
-    );
-    const results = node(
-      "div",
-      { class: "bench-panels" },
-      titled("The network sees", this.seen),
-      titled("Its probabilities", this.bars.element),
-      this.maps.element,
-    );
+    const below = [node("div", { class: "sketch-buttons" }, ...buttons), this.hint, this.place];
+    const left = titled("Your drawing", this.pad.element, ...below, this.help);
     left.className = "sketch-left";
-    el.append(
-      node(
-        "div",
-        { class: "bench-panels" },
-        left,
-        node("div", { class: "sketch-middle" }, this.says, results, this.nearest.element),
-      ),
-    );
+    const picture = titled("The network sees", this.seen),
+      bars = titled("Its probabilities", this.bars.element),
+      results = panels(picture, bars, this.maps.element),
+      middle = [this.says, results, this.nearest.element];
+    el.append(panels(left, node("div", { class: "sketch-middle" }, ...middle)));
   }
 
   put(strokes) {
@@ -325,7 +294,7 @@ class Sketch {
 
   begin() {
     if (this.example) this.put([]);
-    this.says.setAttribute("aria-live", "off"); // else every change on the way would be read out
+    this.says.setAttribute("aria-live", "off"); // else every change would be read out
   }
 
   lifted() {
@@ -348,6 +317,12 @@ class Sketch {
     this.busy();
   }
 
+  // No answer has come for long.
+  complain() {
+    this.quiet = true;
+    this.draw();
+  }
+
   // Until the answer is there, the bars are not about what is drawn.
   busy() {
     this.bars.element.setAttribute("aria-busy", this.questions.open);
@@ -360,7 +335,7 @@ class Sketch {
     if (pen !== pad.pen) Object.assign(pad, { pen }).redraw();
     this.told = given;
     if (told === undefined) this.put(model.get("strokes"));
-    else if (given !== told) this.change(model.get("strokes")); // else they are our own, which the kernel sends back
+    else if (given !== told) this.change(model.get("strokes")); // else our own come back
     write(this.says, this.quiet ? NO_KERNEL : answer);
     this.busy();
     paint(this.seen, SIDE, SIDE, bytesOf(model.get("picture")), GREYS);
@@ -375,13 +350,8 @@ function render({ model, el }) {
   const sketch = new Sketch(model),
     names = ["given", "pen", "answered", "answer", "picture", "probabilities", "maps", "nearest"];
   sketch.fill(el);
-  const end = live(
-    model,
-    el,
-    names,
-    () => sketch.draw(),
-    () => sketch.pad.measure(),
-  );
+  const draw = () => sketch.draw();
+  const end = live(model, el, names, draw, () => sketch.pad.measure());
   return () => {
     sketch.questions.end();
     end();
