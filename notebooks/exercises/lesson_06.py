@@ -104,7 +104,7 @@ def filled(answer: Callable) -> None:
         given = answer(model, layer, k, value, images.clone())
         logits = functools.partial(_logits_with, model, layer, images)
         bias = model.get_submodule(layer).bias[k].item()
-        places = (one_map, bias), (..., value), (k, value)
+        places = (one_map, 0), (one_map, bias), (..., value), (k, value)
         wrong = [model(images), *(logits(*place) for place in places)]
         mistakes = [*zip(wrong, UNFILLED, strict=True)]
         other = "{lead} is another; is map k, before ReLU, value?"
@@ -114,6 +114,7 @@ def filled(answer: Callable) -> None:
 
 UNFILLED = (
     "the logits are unchanged; does the hook return the changed output?",
+    "after ReLU the map holds 0; let it hold value.",
     "the weights of map k are zero and its bias is still there; the map holds it.",
     "all maps are filled; fill only map k.",
     "the first axis is the image; which axis counts the maps?",

@@ -122,6 +122,10 @@ def with_map(model, layer, k, value, images, at=lambda k: (slice(None), k), off=
     return logits
 
 
+def zeroed(model, layer, k, value, images):
+    return with_map(model, layer, k, 0, images)
+
+
 def by_weights(model, layer, k, value, images, bias=True, own=False):
     model = model if own else copy.deepcopy(model)
     with torch.no_grad():
@@ -342,6 +346,7 @@ WRONG = {
             "the logits are unchanged",
         ),
         (partial(by_weights, bias=False), "its bias is still there"),
+        (zeroed, "let it hold value"),
         (partial(with_map, at=lambda k: slice(None)), "fill only map k"),
         (partial(with_map, at=lambda k: k), "the first axis is the image"),
         (partial(with_map, at=lambda k: (..., k)), "is map k, before ReLU"),
