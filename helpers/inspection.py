@@ -31,8 +31,7 @@ def feature_maps(
     """Return what the named layers give for images N×1×28×28, in eval mode, heard by
     forward hooks.
 
-    Source:
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_forward_hook
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
     """
     check_images(images, 4)
     heard = {name: [] for name in names}
@@ -48,10 +47,8 @@ def feature_maps(
         _logits(model, images)
     for name, parts in heard.items():
         if (rows := sum(map(len, parts))) != len(images):
-            raise SentenceError(
-                f"{name!r} gives {rows} rows for {len(images)} images: "
-                "name a layer that is called once, with the images first."
-            )
+            given = f"{name!r} gives {rows} rows for {len(images)} images"
+            raise SentenceError(f"{given}: name a layer that is called once.")
     return {name: torch.cat(parts) for name, parts in heard.items()}
 
 
@@ -97,26 +94,28 @@ def strongest(
     do, count×h×w.
 
     An image counts with the largest value of the kernel's map; its patch is all that
-    this value sees, h×w pixels, black beyond the edge.
+    this value sees, h×w pixels, and black where it sees none.
     """
     _convolution(model, layer, kernel)
     check_images(images, 4)
     check_whole("count", count, 1, len(images))
     maps = feature_maps(model, images, layer)[layer][:, kernel]
     largest, at = maps.flatten(1).max(dim=1)
-    places = largest.topk(count).indices
-    (height, rows), (width, columns) = _windows(model, layer)
-    patches = images.new_zeros(count, height, width)
-    for patch, place in zip(patches, places, strict=True):
+    places, patches = largest.topk(count).indices, []
+    rows, columns = _reach(model, layer)
+    (height, tops), (width, lefts) = _windows(rows), _windows(columns)
+    for place in places:
         row, column = divmod(int(at[place]), maps.shape[2])
-        (top, to_top), (left, to_left) = rows[row], columns[column]
-        patch[to_top, to_left] = images[place, 0, top, left]
-    return places, patches
+        seen = images[place, 0] * rows[:, row, None] * columns[:, column]
+        # What is unseen is black, and so is what comes round the edges.
+        window = seen.roll((-int(tops[row]), -int(lefts[column])), (0, 1))
+        patches.append(window[:height, :width])
+    return places, torch.stack(patches)
 
 
-def _windows(model: nn.Module, layer: str) -> list[tuple[int, list[tuple]]]:
-    """Return the most rows that a number of a layer's maps sees, and of each row of
-    maps what it sees; and the same for columns.
+def _reach(model: nn.Module, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which of 28 rows each row of a layer's maps sees, 28×h switches, and which
+    columns, 28×w.
 
     Each of 56 images has nan in one row or column, and what depends on it becomes nan.
     In float64, as faster ways for float32 mix neighbours.
@@ -125,21 +124,19 @@ def _windows(model: nn.Module, layer: str) -> list[tuple[int, list[tuple]]]:
     rows = marked[:, None, :, None].expand(-1, 1, 28, 28)
     found = feature_maps(copied(model).double(), torch.cat([rows, rows.mT]), layer)
     reached = found[layer].isnan().any(1)
-    return [_seen(reached[:28].any(2)), _seen(reached[28:].any(1))]
-
-
-def _seen(reached: torch.Tensor) -> tuple[int, list[tuple[slice, slice]]]:
-    """Return the longest run in the columns of 28×n switches, and of each column the
-    run, and its place in a window of that length, which the image's edge may cut.
-    """
     if not reached.any():
-        raise SentenceError("Which pixels this layer sees cannot be told.")
+        raise SentenceError(f"Which pixels {layer!r} sees cannot be told.")
+    return reached[:28].any(2), reached[28:].any(1)
+
+
+def _windows(reached: torch.Tensor) -> tuple[int, torch.Tensor]:
+    """Return the length of the windows in the columns of 28×n switches, and where each
+    begins: before 0 where the edge cuts it.
+    """
     first = reached.int().argmax(0)
     end = (reached * torch.arange(1, 29)[:, None]).amax(0)
     size = int((end - first).max())
-    to = torch.where(first > 0, 0, size - end)
-    runs, places = map(slice, first, end), map(slice, to, to + end - first)
-    return size, [*zip(runs, places, strict=True)]
+    return size, torch.where(first > 0, first, end - size)
 
 
 def without(model: nn.Module, layer: str, kernel: int) -> nn.Module:

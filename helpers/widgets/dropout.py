@@ -40,24 +40,19 @@ class DropoutBench(Bench):
 
     def __init__(self, p: float = 0.5, draw: int = 1, training: bool = True) -> None:
         self._values = presets.inputs(8)["digit"]
-        self._chances = torch.randint(
-            100, (DRAWS, 8, 8), generator=torch.Generator().manual_seed(0)
-        )
+        dice = torch.Generator().manual_seed(0)
+        self._chances = torch.randint(100, (DRAWS, 8, 8), generator=dice)
         state = {"values": self._values.tolist(), "chances": self._chances.tolist()}
         self._view = View("dropout", **state, p=0.5, draw=1, training=True)
         play = player("Draw one mask after the other")
         play.min, play.max = 1, DRAWS
         low, high, step = PS
+        share = label("p", TIPS["p"]) | {"min": low, "max": high, "step": step}
+        switch = label("training", TIPS["training"])
         self._linked = {
-            "p": [
-                widgets.FloatSlider(
-                    min=low, max=high, step=step, **label("p", TIPS["p"])
-                )
-            ],
+            "p": [widgets.FloatSlider(**share)],
             "draw": [slider("draw", 1, DRAWS, TIPS["draw"]), play],
-            "training": [
-                widgets.Checkbox(indent=False, **label("training", TIPS["training"]))
-            ],
+            "training": [widgets.Checkbox(indent=False, **switch)],
         }
         super().__init__(self._tied())
         self.p, self.draw, self.training = p, draw, training
@@ -74,14 +69,12 @@ class DropoutBench(Bench):
 
     @property
     def output(self) -> torch.Tensor:
-        """The 8×8 numbers after: survivors divided by 1 − p in training, all as they
-        are in eval.
-        """
+        """The 8×8 numbers after: in training 0, or divided by 1 − p."""
         return self._outputs()[self.draw - 1]
 
     @property
     def mean(self) -> torch.Tensor:
-        """The mean output, number by number, of the draws from the first to this one."""
+        """The mean output, number by number, of the draws up to this one."""
         return self._outputs()[: self.draw].mean(dim=0)
 
     @property
@@ -96,9 +89,6 @@ class DropoutBench(Bench):
         return self._values * self._masks() / (1 - self.p if self.training else 1)
 
     def _still(self) -> figures.Picture:
-        boards = {
-            "input": self.input,
-            "mask": self.mask.double(),
-            "output": self.output,
-        }
+        mask = self.mask.double()
+        boards = {"input": self.input, "mask": mask, "output": self.output}
         return figures.matrices(boards | {f"mean of draws 1 to {self.draw}": self.mean})

@@ -190,9 +190,8 @@ def test_the_patch_is_all_that_the_largest_value_sees(make, layer, window):
                 assert not patch.any()
                 continue
             rows, columns = seen.any(1).nonzero(), seen.any(0).nonzero()
-            box = images[
-                place, 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1
-            ]
+            box = (images[place, 0] * seen)[rows.min() : rows.max() + 1]
+            box = box[:, columns.min() : columns.max() + 1]
             inside = torch.zeros(window)
             top = 0 if rows.min() else window[0] - len(box)
             left = 0 if columns.min() else window[1] - box.shape[1]
