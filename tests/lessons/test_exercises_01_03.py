@@ -152,7 +152,7 @@ WRONG = [
     (lesson_01.three_sizes, (24, 24, 15), "number 2 is not 24"),
     (lesson_01.three_sizes, (24, 28, "15"), "without quotes"),
     (lesson_01.padding_to_keep, 2, "function"),
-    (lesson_01.padding_to_keep, lambda k: k / 2 - 0.5, "//"),
+    (lesson_01.padding_to_keep, lambda k: k / 2 - 0.5, "is 0.0; padding is a whole"),
     (lesson_01.padding_to_keep, lambda k: k, "28 pixels become"),
     (lesson_01.padding_to_keep, lambda: 1, "TypeError"),
     (lesson_01.padding_to_keep, lambda k: None, "return"),
