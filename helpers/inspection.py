@@ -22,6 +22,7 @@ from helpers.digits import Split
 from helpers.validation import SentenceError, check_whole
 from helpers.waiting import tracked
 
+REFUSED = "The network takes no images N×1×28×28"
 SIGNS = {"sub": "−", "truediv": "÷"}
 
 
@@ -74,8 +75,11 @@ def stages(model: nn.Module, image: torch.Tensor) -> dict[str, torch.Tensor]:
                     found[f"{len(found)} {_title(node)}"] = one.clone()
             return result
 
-    with torch.no_grad(), _in_words("torch.fx cannot follow the network"):
-        Listener(fx.symbolic_trace(copied(model))).run(image[None].float())
+    twin = copied(model)
+    with _in_words("torch.fx cannot follow a forward that asks x by if, for or len"):
+        followed = fx.symbolic_trace(twin)
+    with torch.no_grad(), _in_words(REFUSED):
+        Listener(followed).run(image[None].float())
     return found
 
 
@@ -262,7 +266,7 @@ def _in_words(what: str) -> Iterator[None]:
 
 def _logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     network = _plain(model)
-    with _in_words("The network takes no images N×1×28×28"):
+    with _in_words(REFUSED):
         return training.logits(network, images)
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers import figures, inspection
+from helpers.sizes import times
 from helpers.validation import SentenceError, check_whole
 from helpers.widgets.base import Bench, View, as_text, player, slider
 
@@ -148,9 +149,7 @@ def _stacked(snapshots: object) -> tuple[list[int], dict[str, torch.Tensor]]:
     try:
         done, moments = zip(*snapshots, strict=True)
         film = {
-            name: torch.stack(
-                [kernels[name].detach().cpu().float() for kernels in moments]
-            )
+            name: torch.stack([one[name] for one in moments]).detach().cpu().float()
             for name in moments[0]
         }
         fits = film and all(kernels.keys() == film.keys() for kernels in moments)
@@ -175,9 +174,7 @@ def _kernel_strip(name: str, values: torch.Tensor, moment: int) -> dict:
 
 
 def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
-    """Return kernels K×C×k×k as boards K×k×(C·(k+1) − 1), with a line of nan between
-    the channels.
-    """
+    """Return kernels K×C×k×k as boards K×k×(C·(k+1) − 1), with nan between channels."""
     spaced = F.pad(kernels, (0, 1), value=torch.nan)
     return spaced.transpose(1, 2).flatten(2)[..., :-1]
 
@@ -205,21 +202,12 @@ class LayerWalk(_Gallery):
                 f"not {len(images)} with the labels {reprlib.repr(labels)}."
             )
         self._stages = [inspection.stages(model, image) for image in images]
-        words = [
-            f"{source} image {place}, a {label}" for place, label in enumerate(labels)
-        ]
-        super().__init__(
-            [
-                [_stage_page(what, *stage) for stage in stages.items()]
-                for what, stages in zip(words, self._stages, strict=True)
-            ]
-        )
+        words = [f"{source} image {place}, a {of}" for place, of in enumerate(labels)]
+        super().__init__([*map(_stage_pages, words, self._stages)])
 
     @property
     def maps(self) -> torch.Tensor:
-        """What the network has made of the image after this operation, without the
-        batch's axis.
-        """
+        """What the operation gives for the image, without the batch's axis."""
         return [*self._stages[self.image].values()][self.layer].clone()
 
     def _pictures(self) -> dict[str, torch.Tensor]:
@@ -227,38 +215,38 @@ class LayerWalk(_Gallery):
         return {name or "all": board for name, board in zip(names, boards, strict=True)}
 
 
-def _stage_page(what: str, name: str, maps: torch.Tensor) -> dict:
-    values, size = maps.float(), "×".join(map(str, maps.shape)) or "1"
-    says = f"{what}, after {name}: {size}, "
-    says += f"from {values.min():.2f} to {values.max():.2f}."
-    if values.shape == (10,) and values.isfinite().all():
-        chances = values.softmax(0)
-        # Nobody is sure to 100 %, whatever float32 says.
-        sure = min(floor(1e4 * chances.max()), 9999) / 100
-        says += (
-            f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
-        )
-    boards, names = _boards(values)
-    side = 140 if len(boards) < 5 else 98
-    return {"says": says, "strips": [strip("", names, boards, side=side)]}
+def _stage_pages(what: str, stages: dict[str, torch.Tensor]) -> list[dict]:
+    pages = []
+    for name, maps in stages.items():
+        values, size = maps.float(), times(maps.shape) or "1"
+        ends = f"from {values.min():.2f} to {values.max():.2f}"
+        says = f"{what}, after {name}: {size}, {ends}."
+        if values.shape == (10,) and values.isfinite().all():
+            says += _verdict(values.softmax(0))
+        boards, names = _boards(values)
+        side = 140 if len(boards) < 5 else 98
+        pages.append({"says": says, "strips": [strip("", names, boards, side=side)]})
+    return pages
+
+
+def _verdict(chances: torch.Tensor) -> str:
+    # Nobody is sure to 100 %, whatever float32 says.
+    sure = min(floor(1e4 * chances.max()), 9999) / 100
+    return f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
 
 
 def _boards(values: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
     """Return what is drawn of numbers in any number of axes, as boards N×h×w, and their
     names: the last two axes make a board, a row alone makes tiles or is folded.
     """
-    if values.ndim > 2:
+    if values.ndim > 1:
         places = product(*map(range, values.shape[:-2]))
         names = [f"map {', '.join(map(str, place))}" for place in places]
-        return values.flatten(0, -3), names if len(names) > 1 else [""]
-    if values.ndim == 2:
-        return values[None], [""]
+        boards = values.reshape(-1, *values.shape[-2:])
+        return boards, names if len(names) > 1 else [""]
     row = values.flatten().tolist()
     if len(row) <= 10:
-        return values.view(-1, 1, 1), [
-            f"{i}: {value:.1f}" for i, value in enumerate(row)
-        ]
-    height = next(
-        rows for rows in range(isqrt(len(row)), 0, -1) if len(row) % rows == 0
-    )
-    return values.view(1, height, -1), [""]
+        names = [f"{place}: {value:.1f}" for place, value in enumerate(row)]
+        return values.reshape(-1, 1, 1), names
+    heights = [rows for rows in range(1, isqrt(len(row)) + 1) if len(row) % rows == 0]
+    return values.view(1, heights[-1], -1), [""]

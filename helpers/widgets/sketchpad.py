@@ -95,11 +95,9 @@ def _tensors(strokes: Sequence) -> list[Tensor]:
 
 
 def _ink(strokes: list[Tensor], pen: float) -> Tensor:
-    """Draw strokes, N×2 in pixels with (0, 0) in the middle of the first, with a round
-    pen.
+    """Draw strokes, N×2 in pixels with (0, 0) in the middle of the first.
 
-    How grey a pixel is follows from the distance of its middle to the nearest segment,
-    so edges are smooth.
+    The distance of a pixel's middle to the nearest segment makes how grey it is.
     """
     if not strokes:
         return torch.zeros(SIDE, SIDE)
@@ -276,9 +274,8 @@ class Sketchpad(Bench):
     def _shown(self) -> dict[str, object]:
         """Return what the view shows, by trait."""
         image, probabilities, maps = self._seen()
-        distances, places = (part.tolist() for part in self._digits.nearest(image))
-        labels = self._digits.labels[places].tolist()
-        pairs = zip(labels, distances, strict=True)
+        distances, places = self._digits.nearest(image)
+        pairs = zip(self._digits.labels[places], distances, strict=True)
         names = [f"{digit} ({distance:.1f})" for digit, distance in pairs]
         title = f"Nearest of {len(self._digits.labels):,} training digits "
         title += f"({self._source}), with their distance"
@@ -287,7 +284,7 @@ class Sketchpad(Bench):
             "picture": as_text((255 * image).round().byte().numpy().tobytes()),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
-            "maps": [_maps_strip(*one) for one in maps.items()],
+            "maps": [_strip(*one) for one in maps.items()],
             "nearest": [nearest] if image.any() else [],
         }
 
@@ -302,9 +299,9 @@ class Sketchpad(Bench):
             for name, found in maps.items()
             for number, one in enumerate(found)
         }
-        says = "A drawing, and the maps of the network after ReLU. "
-        says += self._said(image, probabilities)
-        return figures.images(dict(islice(pictures.items(), IN_STILL)), says, columns=5)
+        few, said = islice(pictures.items(), IN_STILL), self._said(image, probabilities)
+        says = f"A drawing, and the maps of the network after ReLU. {said}"
+        return figures.images(dict(few), says, columns=5)
 
 
 def _likely(digit: int, probability: float) -> str:
@@ -312,7 +309,7 @@ def _likely(digit: int, probability: float) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit} ({percent} %)"
 
 
-def _maps_strip(layer: str, maps: Tensor) -> dict[str, object]:
+def _strip(layer: str, maps: Tensor) -> dict[str, object]:
     count, height, width = maps.shape
-    names = [f"map {number}" for number in range(count)]
-    return strip(f"{layer} after ReLU: {count} maps of {height}×{width}", names, maps)
+    title = f"{layer} after ReLU: {count} maps of {height}×{width}"
+    return strip(title, [f"map {number}" for number in range(count)], maps)
