@@ -414,6 +414,7 @@ WRONG = {
         (lambda *given: None, "is a return missing?"),
         (lambda model, image, label, size: model(image), "stopped with RuntimeError"),
         (by_backward, "another .grad"),
+        (partial(step_up, way=lambda slope: 1 / slope.sign()), "is another"),
         (
             leaving(step_up, lambda model, *rest: model.train()),
             "goes out in train(True)",
