@@ -68,20 +68,46 @@ def old_loaders() -> tuple[DataLoader, DataLoader, DataLoader]:
     )
 
 
+def fresh_batch(images, target):
+    """Copy a batch, with a gradient that nobody asks for."""
+    return images.clone().requires_grad_(True), target.clone().detach()
+
+
 def right_ones(output: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, int]:
     """Return how many are right, and of how many."""
-    return output.data.max(1)[1].eq(
-        target.data.view_as(output.data.max(1)[1])
-    ).sum(), len(target)
+    read = output.data.max(1)[1]
+    return read.eq(target.data.view_as(output.data.max(1)[1])).sum(), len(target)
 
 
-def old_epoch(epoch, net, optimizer, loaders, record, weights, screen) -> None:
-    """Train for an epoch as older texts do, with a report for each batch of each
-    validation.
-    """
+def share(pairs) -> torch.Tensor:
+    """Return the percentage that is right of all batches so far."""
+    return 100.0 * sum(right for right, _ in pairs) / sum(count for _, count in pairs)
+
+
+def old_validation(epoch, batch, net, loss, loader, trained, kept):
+    """Validate as older texts do, with a report and a copy of the weights a batch."""
+    net.eval()
+    validated, (record, weights, screen) = [], kept
+    for given in loader:
+        images, target = fresh_batch(*given)
+        validated.append(right_ones(net(images), target))
+        shares = share(trained), share(validated)
+        print(
+            f"epoch {epoch} [{batch * len(images)}]\tloss {loss.data:.6f}\t"
+            f"{shares[0]:.2f}%\t{shares[1]:.2f}%",
+            file=screen,
+        )
+        record.append((100 - shares[0], 100 - shares[1]))
+        layers = net.conv1, net.conv2
+        parts = [part for layer in layers for part in (layer.weight, layer.bias)]
+        weights.append([part.data.clone() for part in parts])
+
+
+def old_epoch(epoch, net, optimizer, loaders, kept) -> None:
+    """Train for an epoch as older texts do, with a validation each hundred batches."""
     criterion, trained = nn.CrossEntropyLoss(), []
-    for number, (images, target) in enumerate(loaders[0]):
-        images, target = images.clone().requires_grad_(True), target.clone().detach()  # noqa: PLW2901
+    for batch, given in enumerate(loaders[0]):
+        images, target = fresh_batch(*given)
         net.train()
         output = net(images)
         loss = criterion(output, target)
@@ -89,41 +115,8 @@ def old_epoch(epoch, net, optimizer, loaders, record, weights, screen) -> None:
         loss.backward()
         optimizer.step()
         trained.append(right_ones(output, target))
-        if number % 100 == 0:
-            net.eval()
-            validated = []
-            for images, target in loaders[1]:  # noqa: PLW2901
-                images, target = (
-                    images.clone().requires_grad_(True),
-                    target.clone().detach(),
-                )  # noqa: PLW2901
-                validated.append(right_ones(net(images), target))
-                train_right = (
-                    sum(pair[0] for pair in trained),
-                    sum(pair[1] for pair in trained),
-                )
-                right = (
-                    sum(pair[0] for pair in validated),
-                    sum(pair[1] for pair in validated),
-                )
-                shares = (
-                    100.0 * train_right[0] / train_right[1],
-                    100.0 * right[0] / right[1],
-                )
-                done = f"{number * len(images)}/{len(loaders[0].dataset)} ({100.0 * number / len(loaders[0]):.0f}%)"
-                print(
-                    f"epoch {epoch} [{done}]\tloss {loss.data:.6f}\t{shares[0]:.2f}%\t{shares[1]:.2f}%",
-                    file=screen,
-                )
-                record.append((100 - shares[0], 100 - shares[1]))
-                layers = net.conv1, net.conv2
-                weights.append(
-                    [
-                        part.data.clone()
-                        for layer in layers
-                        for part in (layer.weight, layer.bias)
-                    ]
-                )
+        if batch % 100 == 0:
+            old_validation(epoch, batch, net, loss, loaders[1], trained, kept)
 
 
 @torch.no_grad()
@@ -141,19 +134,17 @@ def old_way(
     """
     torch.manual_seed(seed)
     net, loaders, seconds = OldConvNet(), old_loaders(), 0.0
-    optimizer, record, weights = (
-        torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9),
-        [],
-        [],
-    )
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
+    record, weights = [], []
     with open(os.devnull, "w", encoding="utf-8") as screen:
         for epoch in range(epochs):
             start = time.perf_counter()
-            old_epoch(epoch, net, optimizer, loaders, record, weights, screen)
+            old_epoch(epoch, net, optimizer, loaders, (record, weights, screen))
             seconds += time.perf_counter() - start
             half, whole = share_right(net, digits.test)
             print(
-                f"  the old way, seed {seed}, epoch {epoch + 1}: {seconds:6.1f} s, half {half:.4f}, all {whole:.4f}"
+                f"  the old way, seed {seed}, epoch {epoch + 1}: {seconds:6.1f} s, "
+                f"half {half:.4f}, all {whole:.4f}"
             )
             if half >= GOAL:
                 break
