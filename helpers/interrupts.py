@@ -1,9 +1,11 @@
-"""Interrupts of the kernel (■, Ctrl+C) at a moment that suits."""
+"""Interrupts of the kernel (■, Ctrl+C): when they suit, and where they arrive."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from IPython import get_ipython
 
 
 @contextmanager
@@ -28,3 +30,16 @@ def noted_interrupts() -> Iterator[list[int]]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def in_main_thread(act: Callable[[], None]) -> None:
+    """Call in the kernel's main thread, where interrupts arrive, once it is free.
+
+    JupyterLab tells widgets in a thread beside it what was pressed, so they can hear of
+    more meanwhile. Without a kernel the call is at once.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel:
+        kernel.io_loop.add_callback(act)
+    else:
+        act()

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 import ipywidgets as widgets
-from IPython import get_ipython
 from torch import nn
 
 from helpers import figures
 from helpers.digits import Digits, Split
+from helpers.interrupts import in_main_thread
 from helpers.networks import ConvNet
 from helpers.runs import History
 from helpers.training import fit, seeded
@@ -80,8 +80,8 @@ class TrainingBench(Bench):
         )
         self._button.observe(self._pressed, "value")
         widgets.jslink((self._button, "value"), (self._view, "asked"))
-        parts = [*self._sliders.values(), self._button]
-        rows = widgets.Box(parts, layout={"flex_flow": "row wrap"})
+        controls = [*self._sliders.values(), self._button]
+        rows = widgets.Box(controls, layout={"flex_flow": "row wrap"})
         super().__init__([rows, self._view])
         usual = {"lr": 0.01, "batch_size": 128, "epochs": 1, "images": count}
         for name, value in (usual | settings).items():
@@ -98,10 +98,10 @@ class TrainingBench(Bench):
         """
         try:
             self._histories.append(self._run())
+            return self._histories[-1]
         except Exception as fault:  # a button has no place for a traceback
             self._view.says = f"This run failed with {type(fault).__name__}: {fault}"
             raise
-        return self._histories[-1]
 
     def _run(self) -> History:
         settings = self._told()
@@ -115,18 +115,12 @@ class TrainingBench(Bench):
         return fit(model, digits, seconds=SECONDS, monitor=self._view, **settings)
 
     def _pressed(self, change: dict) -> None:
-        # JupyterLab comes here in a thread of its own, so Stop is heard during a run.
-        # The run is in the main thread, where interrupts arrive.
         wanted = change["new"]
         self._button.description = "Stop" if wanted else "Train"
         self._view.stop = not wanted
-        if not wanted:
-            return
-        self._view.says = WAITS
-        if kernel := getattr(get_ipython(), "kernel", None):
-            kernel.io_loop.add_callback(self._answer)
-        else:
-            self._answer()
+        if wanted:
+            self._view.says = WAITS
+            in_main_thread(self._answer)
 
     def _answer(self) -> None:
         self._view.says = READY

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers import digits as data
-from helpers import networks
+from helpers import interrupts, networks
 from helpers.training import fit
 from helpers.validation import SentenceError
 from helpers.widgets import training_bench
@@ -169,7 +169,7 @@ def busy(monkeypatch):
     waiting = []
     loop = SimpleNamespace(add_callback=waiting.append)
     shell = SimpleNamespace(kernel=SimpleNamespace(io_loop=loop))
-    monkeypatch.setattr(training_bench, "get_ipython", lambda: shell)
+    monkeypatch.setattr(interrupts, "get_ipython", lambda: shell)
     return waiting
 
 
