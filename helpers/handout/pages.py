@@ -1,0 +1,128 @@
+"""The HTML of an executed notebook: a page, or a deck of slides."""
+
+import re
+from pathlib import Path
+
+import nbformat
+from jinja2 import FileSystemLoader
+from nbconvert import HTMLExporter, SlidesExporter
+from nbformat import NotebookNode
+
+from helpers.handout import scripts
+
+SOLUTION = re.compile(
+    r"<details>\s*<summary>Solution</summary>.*?</details>\n?", re.DOTALL
+)
+NOTEBOOK_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
+ROWS = 20  # of text, on one slide
+
+
+def handout(
+    notebook: NotebookNode,
+    slides: bool = False,
+    offline: bool = False,
+    solutions: bool = False,
+    dark: bool = False,
+) -> str:
+    """Return the HTML of an executed notebook: a page, or a deck of slides (1280×720).
+
+    Raises SentenceError where scripts should be inside and cannot be had.
+    """
+    lesson = _lesson(notebook, ending(slides, solutions), solutions)
+    prose = [cell.source for cell in lesson.cells if cell.cell_type == "markdown"]
+    text = "\n".join(prose)
+    title = re.search(r"^# (.+)$", text, re.MULTILINE)
+    names = ["style", "reveal"] * slides + ["math"] * ("$" in text)
+    made = {
+        "slides": slides,
+        "title": title[1] if title else "Handout",
+        "tags": {
+            name: scripts.tag(name, offline) for name in [*names, "require", "widgets"]
+        },
+        "anywidget": scripts.drawing(),
+    }
+    exporter = (SlidesExporter if slides else HTMLExporter)(
+        extra_loaders=[FileSystemLoader(Path(__file__).parent)],
+        template_file="page.html.j2",
+        theme="dark" if dark else "light",
+    )
+    return exporter.from_notebook_node(lesson, resources={"handout": made})[0]
+
+
+def ending(slides: bool, solutions: bool) -> str:
+    """Return how the name of a file ends, by what is in it."""
+    return f"{'.slides' * slides}{'.solutions' * solutions}.html"
+
+
+def slide_types(notebook: NotebookNode) -> list[str]:
+    """Return, for each cell, where it stands in a deck: a title begins a slide, each
+    further idea one below.
+
+    Code goes on below its question where both are seen at once, and a remark comes
+    below what it explains with a key press. A bench has a slide of its own.
+    """
+    types, rows = [], 0.0
+    kinds = ["", *(cell.cell_type for cell in notebook.cells), "markdown"]
+    for number, cell in enumerate(notebook.cells):
+        height = _rows(cell)
+        where = _place(cell, kinds[number : number + 3], rows + height <= ROWS)
+        rows = height + rows * (where in ("-", "fragment"))
+        types.append(where)
+    return types
+
+
+def _place(cell: NotebookNode, kinds: list[str], fits: bool) -> str:
+    """Return where a cell stands, by the kinds of the cell before, of itself and of
+    the one after.
+    """
+    if _is_navigation(cell):
+        return "skip"
+    if re.match("##? ", cell.source):
+        return "slide"
+    if fits and kinds[:2] == ["markdown", "code"]:
+        return "-"
+    heading = cell.source.startswith("#")
+    if fits and kinds == ["code", "markdown", "markdown"] and not heading:
+        return "fragment"
+    return "subslide"
+
+
+def _is_navigation(cell: NotebookNode) -> bool:
+    return "navigation" in cell.metadata.get("tags", [])
+
+
+def _rows(cell: NotebookNode) -> float:
+    """Return about how many rows of a slide a cell takes."""
+    if cell.cell_type == "markdown":
+        shown = re.sub(r"(?s)<summary>.*?</details>", "", cell.source)
+        return sum(1.2 + len(line) // 100 for line in shown.splitlines() if line)
+    code = 0.7 * len(cell.source.splitlines()) + 1
+    return code + sum(map(_output_rows, cell.outputs))
+
+
+def _output_rows(output: NotebookNode) -> float:
+    data = output.get("data", {})
+    text = output.get("text", data.get("text/plain", ""))
+    own = output.get("metadata", {}).get("bench", {}).get("rows", 0)
+    return own + (12 if "image/png" in data else 0.7 * text.count("\n") + 1)
+
+
+def _lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNode:
+    """Return a copy as it is handed out: with links to other handouts, and marks
+    where a guess comes first.
+    """
+    lesson = nbformat.from_dict(notebook)
+    for cell, where in zip(lesson.cells, slide_types(lesson), strict=True):
+        cell.metadata.setdefault("slideshow", {"slide_type": where})
+        if cell.cell_type == "code":
+            cell.metadata.asked = any(map(_is_prediction, cell.outputs))
+        elif not solutions:
+            cell.source = SOLUTION.sub("", cell.source)
+        cell.source = NOTEBOOK_LINK.sub(rf"](\1{ending})", cell.source)
+    lesson.cells = [cell for cell in lesson.cells if not _is_navigation(cell)]
+    return lesson
+
+
+def _is_prediction(output: NotebookNode) -> bool:
+    html = output.get("metadata", {}).get("text/html", {})
+    return html.get("prediction", False)

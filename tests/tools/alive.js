@@ -1,0 +1,115 @@
+/* global Reveal */
+// What stands on a page or a deck; alive.py asks.
+const text = (part) => part.textContent;
+
+// Which bench stands below this node; "" for one that needs a kernel.
+function kindOf(root) {
+  const has = (selector) => root.querySelector(selector);
+  if (has(".graph-node")) return "stepper";
+  if (has(".trace")) return "tracer";
+  if (has(".gallery")) return "gallery";
+  if (has("[aria-label^='Gradient of the input']")) return "pooling";
+  if (has("[aria-label^='Kernel']")) return "convolution";
+  return text(root).includes("nn.Dropout(") ? "dropout" : "";
+}
+
+// By its name the cells of each board: text, exact value, whether it is negative.
+function boardsOf(root) {
+  const cell = (one) => [text(one), one.title, one.classList.contains("negative")];
+  const rows = (board) => [...board.querySelectorAll("[role=row]")];
+  const name = (board) => board.getAttribute("aria-label").split(" with ")[0];
+  const boards = [...root.querySelectorAll("[role=grid]")];
+  return Object.fromEntries(
+    boards.map((board) => [name(board), rows(board).map((row) => [...row.children].map(cell))]),
+  );
+}
+
+function valuesOf(root) {
+  const read = (one, selector) => text(one.querySelector(selector));
+  const sliders = [...root.querySelectorAll(".widget-slider")];
+  return Object.fromEntries(
+    sliders.map((one) => [read(one, ".widget-label"), Number(read(one, ".widget-readout"))]),
+  );
+}
+
+function handle(number) {
+  return document.querySelectorAll(".noUi-handle")[number];
+}
+
+window.alive = {
+  // What the bench of the nth slider shows.
+  seen(number) {
+    const at = handle(number);
+    let root = at.closest(".widget-vbox");
+    while (!root.querySelector(".bench")) root = root.parentElement.closest(".widget-vbox");
+    const all = (selector, read) => [...root.querySelectorAll(selector)].map(read);
+    return {
+      kind: kindOf(root),
+      id: [...document.querySelectorAll(".bench")].indexOf(root.querySelector(".bench")),
+      values: valuesOf(root),
+      least: Number(at.ariaValueMin),
+      most: Number(at.ariaValueMax),
+      now: Number(at.ariaValueNow),
+      boards: boardsOf(root),
+      status: all(".bench-status", text)[0] ?? "",
+      code: all(".bench code", text)[0] ?? "",
+      rows: all(".trace tbody tr", (row) => [...row.querySelectorAll("span")].map(text)),
+      grads: all(".grad-scroll td:last-child", text),
+      selects: all("select", (one) => one.selectedOptions[0]?.text),
+      picture: [
+        root.innerText,
+        ...all("canvas", (one) => one.toDataURL()),
+        ...all("[style]", (one) => one.style.cssText),
+      ].join(),
+    };
+  },
+
+  // Turn a deck to the slide of the nth slider, with all that comes by key.
+  turn(number) {
+    const { h, v } = Reveal.getIndices(handle(number).closest(".fit").parentElement);
+    Reveal.slide(h, v, 99);
+  },
+
+  drawn() {
+    const views = document.querySelectorAll("script[type$='widget-view+json']").length;
+    const drawn = document.querySelectorAll(".widget-subarea:has(.bench > *)").length;
+    return document.readyState === "complete" && drawn === views;
+  },
+
+  async settled() {
+    await document.fonts.ready;
+    await window.MathJax?.startup.promise;
+    for (let frames = 0; frames < 3; frames++) await new Promise(requestAnimationFrame);
+  },
+
+  // What is wider than the output that it stands in, where that hides the rest.
+  cut() {
+    return [...document.querySelectorAll(".jp-OutputArea-child")]
+      .filter((box) => box.scrollWidth > box.clientWidth + 1)
+      .map((box) => text(box).trim().slice(0, 80));
+  },
+
+  // Each slide that is not seen whole, or too small to be read.
+  overfull() {
+    return [...document.querySelectorAll(".slides .fit")].flatMap((box) => {
+      const { h, v } = Reveal.getIndices(box.parentElement);
+      Reveal.slide(h, v, 99);
+      const { bottom } = box.getBoundingClientRect();
+      const zoom = Number(box.style.zoom || 1);
+      const wide = [...box.querySelectorAll("*")].filter(
+        (part) =>
+          part.getBoundingClientRect().right > 1281 &&
+          !part.closest("mjx-assistive-mml, [class*=scroll]") &&
+          part.offsetParent,
+      );
+      const fits = bottom <= 721 && wide.length === 0 && zoom >= 0.6;
+      const parts = wide.map((part) => part.className);
+      return fits ? [] : [`${h}/${v}: ends at ${bottom}, zoom ${zoom}, ${parts}`];
+    });
+  },
+
+  buttons() {
+    const after = (one) => getComputedStyle(one, "::after").content;
+    return [...document.querySelectorAll(".widget-button")].map(after);
+  },
+};
