@@ -110,6 +110,7 @@ window.alive = {
 
   buttons() {
     const after = (one) => getComputedStyle(one, "::after").content;
-    return [...document.querySelectorAll(".widget-button")].map(after);
+    const buttons = document.querySelectorAll(".widget-button, .widget-toggle-button");
+    return [...buttons].map(after);
   },
 };
