@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from math import prod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import resolve_name
@@ -35,6 +36,26 @@ def is_window(layer: nn.Module | None) -> bool:
     """Say whether the layer is a convolution or a pooling."""
     transposed = getattr(layer, "transposed", False)
     return axes(layer) > 0 and hasattr(layer, "kernel_size") and not transposed
+
+
+def named(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the layers of torch's, and modules without parts, with their names."""
+    parts = [*model.named_modules()]
+    return [(name_of(*one), one[1]) for one in parts if _is_layer(*one)]
+
+
+def _is_layer(name: str, part: nn.Module) -> bool:
+    home = type(part).__module__
+    if home.startswith(("torch.nn.modules.", "torch.nn.utils.")):
+        return home != "torch.nn.modules.container"
+    # The network itself may be written in functions alone.
+    return name != "" and not [*part.children()]
+
+
+def name_of(name: str, part: nn.Module) -> str:
+    """Return what a part is called: a number alone says too little."""
+    kind = type(part).__name__
+    return f"{name} ({kind})" if name.rpartition(".")[2].isdigit() else name or kind
 
 
 def code(layer: nn.Module) -> str:
@@ -105,7 +126,7 @@ def _shown(value: object, known: dict[int, str] | None = None) -> str:
         inner = ", ".join(_shown(one, known) for one in value)
         comma = "," * (len(value) == 1)
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{comma})"
-    if not isinstance(value, int | float | str | None):
+    if not isinstance(value, int | float | str | torch.dtype | None):
         return "…"
     return (known or {}).get(value, repr(value))
 
@@ -203,7 +224,10 @@ def _linear_misfit(name: str, wanted: int, before: Shape, volume: Shape) -> str:
 
 def _window_misfit(name: str, layer: nn.Module, before: Shape) -> str:
     for axis, side in enumerate(before[1:]):
-        k, _, p, d = _along(layer, axis)
+        k, s, p, d = _along(layer, axis)
+        for setting, value in (("kernel_size", k), ("stride", s), ("dilation", d)):
+            if value < 1:
+                return f"{name}: {setting} must be 1 or more, not {value}."
         if p == "same":
             continue
         span, room = window_span(k, d), side + 2 * p

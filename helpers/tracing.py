@@ -27,6 +27,7 @@ from helpers.validation import SentenceError
 LARGE = 10**9  # bytes of float32 that a layer may take before the tracer speaks of it
 NEIGHBOURS = 8  # pixels more and fewer at which pictures that would fit are looked for
 BATCH = 97  # pictures at once: a prime that nobody types, so it shows where it goes
+MOST = 10**15  # numbers of one picture: so many for each of BATCH can be counted
 POOLING = {"max_pool2d": nn.MaxPool2d, "avg_pool2d": nn.AvgPool2d}
 FLATTENING = {"view", "reshape", "flatten", "ravel"}
 ASKING = {"bool", "int", "float", "complex", "index", "item"}  # for numbers
@@ -145,6 +146,8 @@ def _checked(shape: Sequence[int]) -> Shape:
         example = "such as (1, 32, 32) for channels, height and width"
         given = reprlib.repr(shape)
         raise ValueError(f"shape must be {wanted}, {example}, not {given}.")
+    if prod(whole) > MOST:
+        raise ValueError(f"{times(shape)} are more numbers than torch can follow.")
     return tuple(map(int, whole))
 
 
@@ -176,7 +179,7 @@ def _check(model: nn.Module) -> None:
         wanted = "an nn.Module, or a function that makes one"
         raise SentenceError(f"model must be {wanted}, not {reprlib.repr(model)}.")
     for name, part in model.named_modules():
-        kind = _name(name, part)
+        kind = layers.name_of(name, part)
         if isinstance(part, torch.jit.ScriptModule):
             way = "Give the module that it was made from"
             raise SentenceError(f"{kind} is compiled and cannot be followed. {way}.")
@@ -255,10 +258,8 @@ class _Recorder(TorchFunctionMode):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        for name, part in model.named_modules():
-            if _is_layer(name, part):
-                where = _name(name, part)
-                part.forward = partial(self._layer, where, part, part.forward)
+        for name, part in layers.named(model):
+            part.forward = partial(self._layer, name, part, part.forward)
 
     def follow(self, shape: Shape) -> Trace:
         """Run the model on pictures of a shape, and return what happens; `running`
@@ -288,7 +289,8 @@ class _Recorder(TorchFunctionMode):
                 return call()
             found = _tensors([args, kwargs])
             self.used |= {one for one in found if isinstance(one, nn.Parameter)}
-            pooling = POOLING[name](*args[1:], **kwargs) if name in POOLING else None
+            how = {key: one for key, one in kwargs.items() if key != "input"}
+            pooling = POOLING[name](*args[1:], **how) if name in POOLING else None
             text = layers.call(func, args, kwargs, {BATCH: "x.size(0)"})
             row = Row(name, text, pooling, name in FLATTENING)
             return self._run(row, call, [args, kwargs])
@@ -343,22 +345,6 @@ class _Recorder(TorchFunctionMode):
         last = [shape, *volumes][-1]
         misfit = layers.misfit(row.name, row.module, row.before, last)
         return misfit or f"{row.name} stopped{place}: {reason}."
-
-
-def _is_layer(name: str, part: nn.Module) -> bool:
-    """Say whether a module gets a row: a layer of torch's, or one without parts that is
-    not the network itself, written in functions alone.
-    """
-    home = type(part).__module__
-    if home.startswith(("torch.nn.modules.", "torch.nn.utils.")):
-        return home != "torch.nn.modules.container"
-    return name != "" and not [*part.children()]
-
-
-def _name(name: str, layer: nn.Module) -> str:
-    """Return the layer's name; a number alone says too little."""
-    kind = type(layer).__name__
-    return f"{name} ({kind})" if name.rpartition(".")[2].isdigit() else name or kind
 
 
 def _on_no_device(func: Callable, name: str, args: tuple, kwargs: dict) -> Callable:

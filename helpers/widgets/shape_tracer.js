@@ -116,9 +116,8 @@ function traced(model, derive = model.get("derive")) {
     { parts, rows, misfit, remark } = found;
   const fits = (size) => !trace(parts, shape(size)).misfit;
   found.trouble = misfit + (misfit && found.ofTheRow ? neighbours(side, fits) : "");
-  found.ending = [`${commas(found.count)} parameters in all.`, memory(rows), remark]
-    .filter(Boolean)
-    .join(" ");
+  const ending = [`${commas(found.count)} parameters in all.`, memory(rows), remark];
+  found.ending = ending.filter(Boolean).join(" ");
   found.code = `nn.Sequential(${parts.map(code).join(", ")})`;
   return found;
 }
@@ -131,11 +130,9 @@ function neighbours(side, fits) {
 }
 
 function memory(rows) {
-  const parts = [
-    ...rows.map(({ count, name }) => [count, `parameters of ${name}`]),
-    ...rows.map(({ shape, name }) => [prod(shape), `output of ${name} for one picture`]),
-  ];
-  const [numbers, part] = parts.reduce((most, one) => (one[0] > most[0] ? one : most), [0]);
+  const weights = rows.map(({ count, name }) => [count, `parameters of ${name}`]);
+  const outputs = rows.map(({ shape, name }) => [prod(shape), `output of ${name} for one picture`]);
+  const [numbers, part] = [...weights, ...outputs].reduce((a, b) => (b[0] > a[0] ? b : a), [0]);
   if (4 * numbers <= LARGE) return "";
   const tenths = Math.floor((40 * numbers + LARGE / 2) / LARGE);
   const size = (tenths / 10).toLocaleString("en-US", { minimumFractionDigits: 1 });
@@ -182,12 +179,6 @@ function keep(model) {
   });
 }
 
-function fresh(model, kind) {
-  const part = { kind };
-  for (const [name, range] of Object.entries(model.get("kinds")[kind])) part[name] = range[2];
-  return part;
-}
-
 const button = (text, attributes) =>
   node("button", { type: "button", class: "jupyter-button", ...attributes }, text);
 
@@ -198,11 +189,10 @@ function numberField(model, place, name, refuse) {
   const names = { name, "data-tool": name, "aria-label": `${name} of layer ${place + 1}` };
   const input = node("input", { type: "number", min, max, step: 1, ...names });
   const take = () => {
-    const before = layer()?.[name],
-      number = +input.value;
+    const before = layer()?.[name];
     if (input.value === String(before)) return;
-    if (input.value && Number.isInteger(number) && min <= number && number <= max) {
-      change(model, (all) => Object.assign(all[place], { [name]: number }));
+    if (input.value && input.validity.valid) {
+      change(model, (all) => Object.assign(all[place], { [name]: +input.value }));
       return;
     }
     const wanted = `${name} takes a whole number from ${min} to ${max}`;
@@ -210,7 +200,6 @@ function numberField(model, place, name, refuse) {
     input.value = before;
   };
   input.addEventListener("change", take);
-  input.addEventListener("keydown", (event) => event.key === "Enter" && take());
   return input;
 }
 
@@ -245,7 +234,7 @@ function kindChoice(model, place, follow) {
   select.value = model.get("layers")[place].kind;
   select.addEventListener("change", () => {
     follow(place, "kind");
-    change(model, (all) => all.splice(place, 1, fresh(model, select.value)));
+    change(model, (all) => all.splice(place, 1, { ...model.get("fresh")[select.value] }));
   });
   return select;
 }
@@ -312,7 +301,9 @@ function render({ model, el }) {
   const add = button("Add a layer");
   const rows = new Rows(model, add, note);
   const table = node("table", { class: "trace" }, head, rows.body);
-  add.addEventListener("click", () => change(model, (all) => all.push(fresh(model, "ReLU"))));
+  add.addEventListener("click", () =>
+    change(model, (all) => all.push({ ...model.get("fresh").ReLU })),
+  );
   el.append(node("div", { class: "trace-scroll" }, table), add, status, ending, line);
 
   function draw() {

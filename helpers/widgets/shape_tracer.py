@@ -107,9 +107,11 @@ class ShapeTracer(Bench):
         side: int | None = None,
         derive: bool = False,
     ) -> None:
-        limits = {"kinds": KINDS, "stacks": [*NETWORKS.values()], "most": MOST_LAYERS}
-        state = {"layers": [], "network_index": 0, "side": 32}
-        self._view = View("shape_tracer", **limits, **state, channels=1, derive=False)
+        fresh = {kind: layer(kind) for kind in KINDS}
+        limits = {"kinds": KINDS, "fresh": fresh, "most": MOST_LAYERS}
+        state = {"stacks": [*NETWORKS.values()], "network_index": 0, "layers": []}
+        shown = {"channels": 1, "side": 32, "derive": False}
+        self._view = View("shape_tracer", **limits, **state, **shown)
         self._names = [*NETWORKS, OWN]
         self._network = widgets.Dropdown(
             options=self._names, **label("network", TIPS["network"])

@@ -372,6 +372,16 @@ def own(forward, **parts):
             "1 (BatchNorm2d) takes a volume C×H×W, and a row",
         ),
         (
+            nn.Conv2d(1, 1, 3, stride=0),
+            (1, 8, 8),
+            "Conv2d: stride must be 1 or more, not 0.",
+        ),
+        (
+            nn.MaxPool2d(0),
+            (1, 8, 8),
+            "MaxPool2d: kernel_size must be 1 or more, not 0.",
+        ),
+        (
             nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(9)),
             (1, 8, 8),
             "1 (MaxPool2d): A window of 9 (kernel_size 9",
@@ -447,6 +457,11 @@ def test_what_is_counted_already_or_stored_otherwise_is_said():
             lambda x: F.avg_pool2d(x, 3, ceil_mode=True),
             "F.avg_pool2d(x, 3, ceil_mode=True)",
         ),
+        (
+            lambda x: F.avg_pool2d(input=x, kernel_size=2),
+            "F.avg_pool2d(input=…, kernel_size=2)",
+        ),
+        (lambda x: x.to("cuda", torch.float64), "x.to('cuda', torch.float64)"),
         (lambda x: F.max_pool2d(x, 2, padding=1), "F.max_pool2d(x, 2, padding=1)"),
         (lambda x: F.max_pool2d(x, 2, stride=1), "F.max_pool2d(x, 2, stride=1)"),
         (lambda x: F.dropout(x, 0.2, training=True), "F.dropout(x, p=0.2)"),
@@ -654,6 +669,7 @@ def test_what_a_module_keeps_and_hooks_is_neither_copied_nor_run():
         (Net, (1, 32, 0), "shape must be one to four whole numbers"),
         (Net, 32, "shape must be one to four whole numbers"),
         (Net, (1, 32.0, 32), "shape must be one to four whole numbers"),
+        (Net, (10**6,) * 3, "1000000×1000000×1000000 are more numbers than torch "),
         (
             "net",
             (1, 8, 8),
