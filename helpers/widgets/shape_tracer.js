@@ -33,10 +33,8 @@ function shapeAfter(part, before) {
 function sizeRule(part, before, after) {
   if (!isWindow(part)) return after.length < before.length ? multiplied(before) : "";
   const { kernel_size: k, stride: s, padding: p } = part;
-  const rules = before
-    .slice(1)
-    .map((side, axis) => `⌊(${side} + 2·${p} − ${k}) / ${s}⌋ + 1 = ${after[axis + 1]}`);
-  return [...new Set(rules)].join(", ");
+  const rule = (side, axis) => `⌊(${side} + 2·${p} − ${k}) / ${s}⌋ + 1 = ${after[axis + 1]}`;
+  return [...new Set(before.slice(1).map(rule))].join(", ");
 }
 
 // What is found about a layer that fits; `texts` are shape and why, parameters and why.
@@ -200,6 +198,8 @@ function numberField(model, place, name, refuse) {
     input.value = before;
   };
   input.addEventListener("change", take);
+  // JupyterLab keeps to itself the Enter that would make a change of what is typed
+  input.addEventListener("keydown", (event) => event.key === "Enter" && take());
   return input;
 }
 
