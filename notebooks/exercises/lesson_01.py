@@ -5,14 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from exercises import (
-    WINDOW,
-    as_hint,
-    between,
-    chosen_settings,
-    expect_three,
-    one_whole,
-)
+from exercises import WINDOW, as_hint, between, chosen_settings, expect_three, one_whole
 from helpers.checking import NotYet, as_numbers, exercise, expect, expect_same, plain
 from helpers.sizes import output_size, pixels_read, window_span
 

@@ -643,11 +643,20 @@ WRONG += [
         "never negative, as behind a ReLU",
     ),
     (lesson_03.own_network, ten_logits(8, nn.Sigmoid()), "never negative"),
-    (lesson_03.own_network, Ending(lambda x: x - x.mean(0)), "the other pictures"),
+    (lesson_03.own_network, Ending(lambda x: x - x.mean(0)), "always get the same"),
     (
         lesson_03.own_network,
         Ending(lambda x: x.log_softmax(0)),
         "log_softmax is harmless",
+    ),
+    (lesson_03.own_network, Ending(F.dropout), "is dropout on in eval mode"),
+    (
+        lesson_03.repaired,
+        nn.Sequential(
+            *[nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3)],
+            *[nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 10)],
+        ),
+        "keep both convolutions, from 1 to 8 and from 8 to 16 maps with 5×5",
     ),
     (lesson_03.repaired, Stack(more=nn.Linear(10, 10)), "2 dense layers; keep the one"),
     (lesson_03.repaired, Stack(pool=F.avg_pool2d), "both of MaxPool2d"),
