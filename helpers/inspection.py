@@ -42,7 +42,7 @@ def feature_maps(
         heard[name] += [values.clone() for values in _first(output)]
 
     with ExitStack() as hooks:
-        for name in names:
+        for name in heard:
             hook = _layer(model, name).register_forward_hook(partial(hear, name))
             hooks.enter_context(hook)
         _logits(model, images)
@@ -191,9 +191,7 @@ def occlusion(
 
 
 def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
-    """Return images N×C×H×W moved by whole pixels, to the left and up where negative;
-    black comes in.
-    """
+    """Return images N×C×H×W moved by whole pixels, back where negative, on black."""
     return F.pad(images, (right, -right, down, -down))
 
 
@@ -201,9 +199,7 @@ def shift_curve(
     model: nn.Module, split: Split, most: int = 6, down: bool = True
 ) -> dict[str, list[float]]:
     """Return the accuracies, 0 to 1, with the images moved by −most, …, most pixels: to
-    the "right", and "down".
-
-    With `down=False` the half that moves them down is left out, and the list is empty.
+    the "right", and "down"; with `down=False` this list is empty.
     """
     check_whole("most", most, 0, 27)
     pixels = range(-most, most + 1)
@@ -230,9 +226,7 @@ def copied(model: nn.Module) -> nn.Module:
 
 
 def check_images(images: torch.Tensor, dimensions: int) -> None:
-    """Raise ValueError unless the images are N×1×28×28 (4 dimensions) or 1×28×28 (3),
-    of float grey levels.
-    """
+    """Raise ValueError unless these are float images of 4 dimensions, or one of 3."""
     wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
     tensor = torch.is_tensor(images)
     fits = tensor and images.is_floating_point() and images.ndim == dimensions
@@ -245,9 +239,7 @@ def check_images(images: torch.Tensor, dimensions: int) -> None:
 
 
 def _first(output: object) -> list[torch.Tensor]:
-    """Return what a layer gives, or the first part of it, in a list that is empty where
-    this holds no numbers.
-    """
+    """Return the first tensor that a layer gives, in a list: empty without numbers."""
     while isinstance(output, list | tuple) and output:
         output = output[0]
     some = torch.is_tensor(output) and output.ndim and output.numel()

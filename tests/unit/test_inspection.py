@@ -62,7 +62,7 @@ def test_hooks_hear_what_the_layers_give_and_go_away(model, split):
 
 def test_many_images_are_heard_in_order(model):
     images = torch.rand(1100, 1, 28, 28)
-    heard = inspection.feature_maps(model, images, "conv2")["conv2"]
+    heard = inspection.feature_maps(model, images, "conv2", "conv2")["conv2"]
     assert heard.shape == (1100, 8, 14, 14)
     one = inspection.feature_maps(model, images[1033:1034], "conv2")["conv2"]
     assert torch.allclose(heard[1033:1034], one, atol=1e-4)
