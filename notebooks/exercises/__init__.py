@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from helpers.checking import NotYet, as_numbers, expect, plain
@@ -24,6 +25,12 @@ def expect_kind(given: object, *kinds: type) -> None:
     kind, wanted = type(given).__name__, kinds[0].__name__
     fits = isinstance(given, kinds)
     expect(fits, f"it returns a value of type {kind}, not a {wanted}.")
+
+
+def expect_number(given: object) -> None:
+    """Expect anything but a tensor."""
+    tensor = isinstance(given, torch.Tensor)
+    expect(not tensor, "it returns a tensor; make it a plain number with item().")
 
 
 def expect_three(answer: object, right: Sequence[float], hints: Sequence[str]) -> None:
@@ -99,6 +106,16 @@ def as_hint() -> Iterator[None]:
         yield
     except ValueError as error:
         raise NotYet(str(error)) from None
+
+
+def graphs_of(model: nn.Sequential) -> list[bool]:
+    """Return a list that grows with each pass: whether the pass made a graph.
+
+    The hook sits on the last layer, where model.forward and copies meet it too.
+    """
+    made = []
+    model[-1].register_forward_hook(lambda *seen: made.append(seen[2].requires_grad))
+    return made
 
 
 class Called(TorchFunctionMode):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
-from exercises import expect_kind, expect_three
+from exercises import expect_kind, expect_number, expect_three, graphs_of
 from helpers.checking import exercise, expect, expect_same, leaves_unchanged, plain
 from helpers.networks import Net
 
@@ -94,16 +94,6 @@ def fitting_loss(answer: Callable) -> None:
     )
 
 
-def graphs_of(model: nn.Sequential) -> list[bool]:
-    """Return a list that grows with each pass: whether the pass made a graph.
-
-    The hook sits on the last layer, where model.forward and copies meet it too.
-    """
-    made = []
-    model[-1].register_forward_hook(lambda *seen: made.append(seen[2].requires_grad))
-    return made
-
-
 @exercise("a plain number, and nothing is kept.", of="net, batches, criterion")
 def mean_loss(answer: Callable) -> None:
     """Check a function that returns the mean loss of batches and makes no graph."""
@@ -122,12 +112,6 @@ def mean_loss(answer: Callable) -> None:
             "the number is right, and the graphs are still made; "
             "which block stops that?",
         )
-
-
-def expect_number(given: object) -> None:
-    """Expect anything but a tensor."""
-    tensor = isinstance(given, torch.Tensor)
-    expect(not tensor, "it returns a tensor; make it a plain number with item().")
 
 
 NEW_ONES = (

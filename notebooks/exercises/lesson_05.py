@@ -8,8 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from exercises import Called, between, chosen_numbers, expect_kind
-from exercises.lesson_04 import expect_number, graphs_of
+from exercises import (
+    Called,
+    between,
+    chosen_numbers,
+    expect_kind,
+    expect_number,
+    graphs_of,
+)
 from helpers.checking import NotYet, as_numbers, exercise, expect, expect_same
 
 

@@ -2,10 +2,13 @@
 nothing stays changed.
 """
 
+import ast
 import warnings
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
+import exercises
 import numpy as np
 import pytest
 import torch
@@ -199,3 +202,10 @@ def test_a_verdict_gives_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert said(twelve, torch.tensor(12.0, requires_grad=True)).startswith("✓")
+
+
+def test_no_lesson_needs_another_lesson():
+    for path in Path(exercises.__file__).parent.glob("lesson_*.py"):
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(part, ast.ImportFrom):
+                assert not part.module.startswith("exercises."), path.name
