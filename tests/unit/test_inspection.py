@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import prune
-from torch.overrides import TorchFunctionMode
 
 from helpers import digits as data
 from helpers import inspection, networks
@@ -126,77 +125,6 @@ def test_a_kernel_that_is_not_there_is_refused_in_words(model, split, kernel, sa
     ):
         with pytest.raises(ValueError, match=said):
             call()
-
-
-class Averaged(TorchFunctionMode):
-    """Lets every pixel through that a maximum may choose and a ReLU may hold back."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is F.max_pool2d:
-            settings = {name: kwargs[name] for name in ("stride", "padding")}
-            return F.avg_pool2d(*args, **settings)
-        return args[0].clone() if func is F.relu else func(*args, **(kwargs or {}))
-
-
-def averaged(model, layer, pixels):
-    heard = []
-
-    def hear(_layer, _inputs, output):
-        heard.append(output)
-
-    with model.get_submodule(layer).register_forward_hook(hear), Averaged():
-        model(pixels)
-    return heard[0]
-
-
-def other_network(**second):
-    return nn.Sequential(
-        nn.Conv2d(1, 3, (3, 5), stride=2, dilation=(2, 1)),
-        nn.ReLU(),
-        nn.MaxPool2d(2, stride=1, padding=1),
-        nn.Conv2d(3, 2, 3, **second),
-        nn.Flatten(),
-        nn.LazyLinear(10),
-    )
-
-
-NETWORKS = {
-    "conv1": (networks.ConvNet, "conv1", (5, 5)),
-    "conv2": (networks.ConvNet, "conv2", (14, 14)),
-    "strided": (other_network, "0", (5, 5)),
-    "far": (partial(other_network, padding=1), "3", (11, 11)),
-    "beyond": (partial(other_network, padding=4), "3", (11, 11)),
-    "dilated": (partial(other_network, dilation=3), "3", (19, 19)),
-    "all": (partial(other_network, dilation=(4, 5)), "3", (23, 27)),
-}
-
-
-@pytest.mark.parametrize(("make", "layer", "window"), NETWORKS.values(), ids=NETWORKS)
-def test_the_patch_is_all_that_the_largest_value_sees(make, layer, window):
-    torch.manual_seed(0)
-    model, images = make().eval(), torch.rand(30, 1, 28, 28)
-    model(images)
-    maps = inspection.feature_maps(model, images, layer)[layer]
-    for kernel in range(maps.shape[1]):
-        places, patches = inspection.strongest(model, images, layer, kernel, 3)
-        slow = sorted(range(30), key=lambda i: -float(maps[i, kernel].max()))[:3]
-        assert places.tolist() == slow and patches.shape == (3, *window)
-        for place, patch in zip(slow, patches, strict=True):
-            pixels = images[[place]].clone().requires_grad_()
-            seen_by = averaged(model, layer, pixels)[0, kernel].flatten()
-            seen_by[maps[place, kernel].argmax()].backward()
-            seen = pixels.grad[0, 0] != 0
-            if not seen.any():  # it sees nothing but the padding
-                assert not patch.any()
-                continue
-            rows, columns = seen.any(1).nonzero(), seen.any(0).nonzero()
-            box = (images[place, 0] * seen)[rows.min() : rows.max() + 1]
-            box = box[:, columns.min() : columns.max() + 1]
-            inside = torch.zeros(window)
-            top = 0 if rows.min() else window[0] - len(box)
-            left = 0 if columns.min() else window[1] - box.shape[1]
-            inside[top : top + len(box), left : left + box.shape[1]] = box
-            assert torch.equal(patch, inside)
 
 
 @pytest.mark.parametrize(("size", "fill"), [(7, 0.0), (5, 1.0), (28, 0.5)])
@@ -330,76 +258,6 @@ def test_a_forward_that_fx_cannot_follow_is_named_by_its_reason(split, asks, sai
     with pytest.raises(SentenceError, match=said) as caught:
         inspection.stages(Asking(), split.images[0])
     assert "\n" not in str(caught.value)
-
-
-class Memory(nn.Module):
-    """Rows of a picture as a sequence; the recurrent layer gives a tuple."""
-
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(28, 6, batch_first=True)
-        self.out = nn.Linear(6, 10)
-
-    def forward(self, x):
-        hidden, _ = self.lstm(x.squeeze(1))
-        return self.out(hidden[:, -1])
-
-
-def test_a_layer_that_gives_several_tensors_counts_with_the_first(split):
-    model, rows = Memory(), split.images[:3, 0]
-    truth = model.lstm(rows)[0]
-    heard = inspection.feature_maps(model, split.images[:3], "lstm")["lstm"]
-    assert torch.allclose(heard, truth, atol=1e-6)
-    found = inspection.stages(model, split.images[0])
-    assert torch.allclose(found["2 lstm"], truth[0], atol=1e-6)
-    assert found["2 lstm"].shape == (28, 6)
-
-
-class Twice(nn.Module):
-    """One layer is called twice, another never."""
-
-    def __init__(self):
-        super().__init__()
-        self.same = nn.Conv2d(1, 1, 3, stride=2)
-        self.unused = nn.Conv2d(1, 2, 3)
-        self.out = nn.Linear(36, 10)
-
-    def forward(self, x):
-        return self.out(self.same(self.same(x)).flatten(1))
-
-
-@pytest.mark.parametrize(("layer", "rows"), [("same", 8), ("unused", 0)])
-def test_a_layer_that_is_not_called_once_is_refused_in_words(split, layer, rows):
-    said = f"'{layer}' gives {rows} rows for 4 images: name a layer that is called once"
-    with pytest.raises(SentenceError, match=said):
-        inspection.feature_maps(Twice(), split.images[:4], layer)
-
-
-def test_stages_tell_two_calls_of_one_layer_apart(split):
-    model, x = Twice(), split.images[:1]
-    found = inspection.stages(model, x[0])
-    assert torch.allclose(found["1 same"], model.same(x)[0], atol=1e-6)
-    assert torch.allclose(found["2 same"], model.same(model.same(x))[0], atol=1e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("compiled", ["wrapped", "in place"])
-def test_a_compiled_network_is_looked_at_as_it_is_written(model, split, compiled):
-    mine = copy.deepcopy(model)
-    fast = torch.compile(mine, backend="eager") if compiled == "wrapped" else mine
-    if compiled == "in place":
-        fast.compile(backend="eager")
-    names = ("conv1", "conv2")
-    found = inspection.feature_maps(fast, split.images, *names)
-    truth = inspection.feature_maps(model, split.images, *names)
-    assert all(torch.allclose(found[name], truth[name], atol=1e-5) for name in names)
-    assert inspection.stages(fast, split.images[0]).keys() == (
-        inspection.stages(model, split.images[0]).keys()
-    )
-    assert (
-        float(inspection.without(fast, "conv1", 2).conv1.weight[2].detach().abs().sum())
-        == 0
-    )
 
 
 def test_hooks_of_others_do_not_disturb_and_are_not_called(model, split):

@@ -19,13 +19,8 @@ from helpers.training import logits
 from helpers.validation import SentenceError
 from helpers.widgets.sketchpad import EXAMPLE, LIMIT, Sketchpad, mnist_form, raw_form
 
-PLACES = [
-    (1.0, 0.0, 0.0),
-    (0.6, 0.2, 0.3),
-    (0.5, 0.0, 0.5),
-    (0.3, 0.05, 0.05),
-    (0.3, 0.65, 0.1),
-]
+PLACES = [(1.0, 0.0, 0.0), (0.6, 0.2, 0.3), (0.5, 0.0, 0.5)]
+PLACES += [(0.3, 0.05, 0.05), (0.3, 0.65, 0.1)]
 share = st.floats(0, 1)
 drawings = st.lists(
     st.lists(st.tuples(share, share), min_size=1, max_size=8), min_size=1, max_size=4
@@ -51,11 +46,8 @@ def pad(digits):
 
 
 def of_bytes(text, *shape):
-    return (
-        torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
-        .view(*shape)
-        .int()
-    )
+    pixels = bytearray(base64.b64decode(text))
+    return torch.frombuffer(pixels, dtype=torch.uint8).view(*shape).int()
 
 
 @pytest.mark.parametrize("pen", [0.03, 0.08, 0.15])
@@ -279,11 +271,7 @@ def test_it_opens_with_an_example_and_settings_are_kept(digits):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        (
-            "pen",
-            0.2,
-            "pen must be a number from 0.03 to 0.15 in steps of 0.01, not 0.2",
-        ),
+        ("pen", 0.2, "pen must be a number from 0.03 to 0.15 in steps .* not 0.2"),
         ("pen", "thick", "not 'thick'"),
         ("pen", 0.055, "in steps of 0.01"),
         ("centred", 1, "centred"),
