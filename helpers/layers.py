@@ -80,8 +80,8 @@ def call(func: Callable, args: tuple, kwargs: dict, known: dict[int, str]) -> st
     home = "F" if place.startswith("torch.nn.functional.") else "torch"
     if place.startswith("torch.Tensor."):
         home = said.pop(0)
-    how = {key: value for key, value in kwargs.items() if key[0] != "_"}
-    how.pop("training", None)  # it follows the mode
+    # what follows the mode of the network says nothing about the function
+    how = {key: value for key, value in kwargs.items() if key != "training"}
     said += _said(how, _defaults(getattr(F, f"_{name}", func)), known)
     return f"{home}.{name}({', '.join(said)})"
 

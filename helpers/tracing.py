@@ -333,7 +333,8 @@ class _Recorder(TorchFunctionMode):
         row, reason = self.running, _first_line(error)
         if isinstance(error, _NumbersWanted):
             asks = f"forward asks for the numbers in a tensor ({error})"
-            return f"{asks}, and the tracer has shapes alone. Call it with a picture."
+            way = "Call the model with a picture instead"
+            return f"{asks}, and the tracer has shapes alone. {way}."
         if row is None:
             return f"forward stopped with {type(error).__name__}: {reason}."
         if row.flattens and row.before:

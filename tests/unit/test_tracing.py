@@ -377,6 +377,16 @@ def own(forward, **parts):
             "Conv2d: stride must be 1 or more, not 0.",
         ),
         (
+            nn.MaxPool2d((8, 9)),
+            (1, 8, 8),
+            "MaxPool2d: A window of 9 (kernel_size 9",
+        ),
+        (
+            nn.MaxPool2d((2, 3), padding=(1, 2)),
+            (1, 8, 8),
+            "MaxPool2d: padding 2 is more than half of kernel_size 3: use 1 or less.",
+        ),
+        (
             nn.MaxPool2d(0),
             (1, 8, 8),
             "MaxPool2d: kernel_size must be 1 or more, not 0.",
@@ -464,7 +474,7 @@ def test_what_is_counted_already_or_stored_otherwise_is_said():
         (lambda x: x.to("cuda", torch.float64), "x.to('cuda', torch.float64)"),
         (lambda x: F.max_pool2d(x, 2, padding=1), "F.max_pool2d(x, 2, padding=1)"),
         (lambda x: F.max_pool2d(x, 2, stride=1), "F.max_pool2d(x, 2, stride=1)"),
-        (lambda x: F.dropout(x, 0.2, training=True), "F.dropout(x, p=0.2)"),
+        (lambda x: F.dropout(x, 0.2, training=False), "F.dropout(x, p=0.2)"),
         (lambda x: F.leaky_relu(x, 0.2), "F.leaky_relu(x, negative_slope=0.2)"),
         (lambda x: F.relu(x, inplace=True), "F.relu(x, inplace=True)"),
         (
@@ -562,7 +572,7 @@ def test_what_needs_numbers_is_named(forward, name):
     trouble = trace(own(forward, block=Block()), (1, 8, 8)).trouble
     assert trouble == (
         f"forward asks for the numbers in a tensor ({name}), and the tracer has shapes "
-        "alone. Call it with a picture."
+        "alone. Call the model with a picture instead."
     )
 
 
@@ -609,6 +619,7 @@ def test_what_does_not_fit_and_the_advice_stand_apart():
     assert traced.misfit.endswith("Write in_features=400.")
     assert traced.advice == "Or feed pictures of 30×30 to 33×33: those fit."
     assert traced.trouble == f"{traced.misfit} {traced.advice}"
+    assert not traced.remark, "what stands behind the misfit is not unused"
     assert trace(Net, (1, 32, 32)).trouble == ""
 
 
