@@ -1,6 +1,4 @@
-"""The live view of a training run: how far it is, and its curves, drawn in the browser
-a few times a second.
-"""
+"""The live view of a training run, which the browser draws a few times a second."""
 
 import time
 
