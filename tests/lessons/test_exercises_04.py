@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from answers import Exercise
 from exercises import lesson_04 as checks
 from exercising import pairs, said, verdicts_on_solutions
 from refresh import NOTEBOOKS
@@ -363,3 +364,16 @@ def test_solutions_in_the_notebook_pass():
     solutions = [*verdicts_on_solutions(NOTEBOOKS[3])]
     assert len(solutions) >= 6
     assert not [one for one in solutions if not one.startswith("✓ Right: ")]
+
+
+def test_an_answer_that_leaves_gradients_off_is_judged_twice_alike():
+    one = Exercise(
+        "find_relus", None, "answer = nodes", {"nodes": relu_nodes}, "answer"
+    )
+
+    def left_off(loss):
+        torch.set_grad_enabled(False)
+        return relu_nodes(loss)
+
+    assert one.right(left_off) and one.right(left_off)
+    assert torch.is_grad_enabled()

@@ -45,6 +45,7 @@ class Exercise:
         exec(compile(source, self.name, "exec"), space)
         return space[self.variable]
 
+    @torch.enable_grad()  # an answer may have left them off, or does so here
     def right(self, answer: object) -> bool:
         """Say whether an answer is right, by the text of the exercise."""
         oracle, official = ORACLES.get(self.name), self.made(self.source)
