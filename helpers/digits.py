@@ -3,28 +3,32 @@ brings.
 """
 
 import errno
-import gzip
 import hashlib
+import io
 import os
+import socket
 import ssl
+import stat
 import tempfile
 import threading
 import time
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from helpers.validation import SentenceError
 from helpers.waiting import progress
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 RAW = Path("MNIST", "raw")
+SHARED = Path("MNIST", "images.float32")
 # Copies of MNIST are about in which grey level 1 reads 0, so 1 counts as 0 in the two
 # files of images.
 MD5 = {
@@ -37,15 +41,13 @@ ONE_IS_ZERO = bytes([0, 0, *range(2, 256)])
 ARCHIVES = 11_594_722  # bytes in the four archives together
 PATIENCE = 8.0  # seconds that a mirror may lose
 SLOWEST = 25_000  # bytes a second below which it loses them
+BYTES = {"unit": "B", "unit_scale": True}  # how tqdm counts them
+FULL = (errno.ENOSPC, errno.EDQUOT)
+BROKEN = (ConnectionResetError, ConnectionAbortedError, HTTPException, RuntimeError)
 FAULTS = {
     ssl.SSLCertVerificationError: "the server could not be trusted",
     TimeoutError: "the server did not deliver in time",
-    (
-        ConnectionResetError,
-        ConnectionAbortedError,
-        HTTPException,
-        EOFError,
-    ): "the download was cut short",
+    BROKEN: "the download was incomplete or damaged",
     Exception: "no network",
 }
 
@@ -53,8 +55,8 @@ FAULTS = {
 class Split(NamedTuple):
     """Some digits: images, N×1×28×28 float32 from 0 to 1, and their labels, N int64."""
 
-    images: torch.Tensor
-    labels: torch.Tensor
+    images: Tensor
+    labels: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +71,9 @@ class Digits:
     source: str
 
     def __repr__(self) -> str:
-        train, validation, test = (
-            len(split.labels) for split in (self.train, self.validation, self.test)
-        )
-        return f"Digits from {self.source}: {train:,} to train, {validation:,} to validate, {test:,} to test"
+        purposes = {"train": self.train, "validate": self.validation, "test": self.test}
+        counts = [f"{len(part.labels):,} to {what}" for what, part in purposes.items()]
+        return f"Digits from {self.source}: {', '.join(counts)}"
 
 
 class MnistRootError(SentenceError):
@@ -88,7 +89,8 @@ def load_digits() -> Digits:
 
     Where it cannot be downloaded, one printed sentence says why, and the digits are the
     embedded ones. Raises MnistRootError where MNIST_ROOT is set and does not hold
-    MNIST; nothing is ever written there.
+    MNIST. Beside the files of MNIST, in a folder that may be written to, the images
+    are kept as float32 (220 MB), in memory that all kernels of a machine share.
     """
     given, root = os.environ.get("MNIST_ROOT"), folder()
     if given == "embedded":
@@ -98,16 +100,18 @@ def load_digits() -> Digits:
     except _NotHadError as flaw:
         if given:
             raise MnistRootError(
-                f"MNIST_ROOT is {given!r}, {flaw}: name a folder that holds all of MNIST, unset MNIST_ROOT to download "
-                "it, or set MNIST_ROOT=embedded for small digits."
+                f"MNIST_ROOT is {given!r}, {flaw}: name a folder that holds all of "
+                "MNIST, unset MNIST_ROOT to download it, or set MNIST_ROOT=embedded "
+                "for small digits."
             ) from None
     try:
         _download()
         return _mnist(root)
     except _NotHadError as reason:
         print(
-            f"MNIST could not be downloaded ({reason}), so these are the 1,797 digits of 8×8 pixels that scikit-learn "
-            "brings, enlarged to 28×28: the numbers will differ from those in the text."
+            f"MNIST could not be downloaded ({reason}), so these are the 1,797 digits "
+            "of 8×8 pixels that scikit-learn brings, enlarged to 28×28: the numbers "
+            "will differ from those in the text."
         )
         return embedded()
 
@@ -116,11 +120,9 @@ def folder() -> Path:
     """Return the folder that MNIST_ROOT names, seen from here or else from the
     repository; without it, data/.
     """
-    given = os.environ.get("MNIST_ROOT") or DATA
-    return next(
-        (base / given for base in (Path(), DATA.parent) if os.path.isdir(base / given)),
-        Path(given),
-    )
+    given = os.path.expanduser(os.environ.get("MNIST_ROOT") or DATA)
+    seen = (base / given for base in (Path(), DATA.parent))
+    return next(filter(os.path.isdir, seen), Path(given))
 
 
 def embedded() -> Digits:
@@ -133,166 +135,174 @@ def embedded() -> Digits:
     from sklearn import datasets
 
     bundled = datasets.load_digits()
-    small, labels = (
-        torch.tensor(bundled.images).float()[:, None],
-        torch.tensor(bundled.target).long(),
-    )
-    images = F.pad(F.interpolate(small, size=20, mode="bilinear"), (4, 4, 4, 4)).clamp_(
-        0, 16
-    )
-    test = _every(5, labels)
-    learned, tested = (
-        Split(images[~test], labels[~test]),
-        Split(images[test], labels[test]),
-    )
-    return _digits(learned, tested, 16, "scikit-learn digits")
+    small = torch.tensor(bundled.images).float()[:, None]
+    images = F.interpolate(small, size=20, mode="bilinear")
+    digits = Split(F.pad(images, (4, 4, 4, 4)), torch.tensor(bundled.target).long())
+    learned, tested = _parts(digits, _every(5, digits.labels))
+    # One twelfth of each class, of those to learn from, is set apart to validate with.
+    parts = [*_parts(learned, _every(12, learned.labels)), tested]
+    scaled = (Split(part.images.clamp(0, 16) / 16, part.labels) for part in parts)
+    return Digits(*scaled, "scikit-learn digits")
 
 
 def _mnist(root: Path) -> Digits:
-    """Return the MNIST in a folder; raise _NotHadError where a file of it is not sound."""
+    """Return the MNIST in a folder; raise _NotHadError where it is not sound."""
     if not os.path.isdir(root):
         raise _NotHadError("which is no folder that can be read")
     files = [_file(root, name) for name in MD5]
     # What stands before the numbers is their kind and their count.
-    images, labels = (
-        [file[16:].view(-1, 1, 28, 28) for file in files[::2]],
-        [file[8:].long() for file in files[1::2]],
-    )
-    return _digits(*map(Split, images, labels))
+    images = [file[16:].view(-1, 1, 28, 28) for file in files[::2]]
+    labels = [file[8:].long() for file in files[1::2]]
+    learned, tested = map(Split, images, labels)
+    parts = [*_parts(learned, _every(12, learned.labels)), tested]
+    levels = torch.cat([part.images for part in parts])
+    shared = _shared(root / SHARED, levels).split([len(part.images) for part in parts])
+    splits = (Split(own, part.labels) for own, part in zip(shared, parts, strict=True))
+    return Digits(*splits, "MNIST")
 
 
-def _file(root: Path, name: str) -> torch.Tensor:
+def _file(root: Path, name: str) -> Tensor:
     """Return the bytes of a file of MNIST; raise _NotHadError where they are not those
     that its checksum wants.
     """
+    path = root / RAW / name
+    if not os.path.exists(path):
+        raise _NotHadError(f"in which {RAW / name} is missing")
     try:
-        content = bytearray((root / RAW / name).read_bytes())
-    except FileNotFoundError:
-        raise _NotHadError(f"in which {RAW / name} is missing") from None
+        content = bytearray(path.read_bytes() if path.is_file() else b"")
     except OSError:
-        raise _NotHadError(f"in which {RAW / name} cannot be read") from None
-    if (
-        _md5(content.translate(ONE_IS_ZERO) if "images" in name else content)
-        != MD5[name]
-    ):
+        content = bytearray()
+    if not content:
+        raise _NotHadError(f"in which {RAW / name} cannot be read")
+    counted = content.translate(ONE_IS_ZERO) if "images" in name else content
+    if hashlib.md5(counted, usedforsecurity=False).hexdigest() != MD5[name]:
         raise _NotHadError(f"in which {RAW / name} is incomplete or not MNIST's")
     return torch.frombuffer(content, dtype=torch.uint8)
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def _shared(path: Path, levels: Tensor) -> Tensor:
+    """Return grey levels of 0 … 255 as float32 from 0 to 1, read from a file whose
+    pages the kernels of a machine share; from memory where there can be none.
 
-
-def _digits(
-    learned: Split, tested: Split, brightest: int = 255, source: str = "MNIST"
-) -> Digits:
-    """Return the digits with one twelfth of each class, of those to learn from, set
-    apart to validate with.
+    What a kernel writes into them is seen by itself alone.
     """
-    held = _every(12, learned.labels)
-    parts = ((learned, ~held), (learned, held), (tested, slice(None)))
-    return Digits(
-        *(Split(of.images[i].float().div_(brightest), of.labels[i]) for of, i in parts),
-        source,
+    try:
+        if not _holds(path, levels):
+            _keep(path, levels)
+        return _mapped(path, levels)
+    except (OSError, RuntimeError):
+        return _scaled(levels)
+
+
+def _scaled(levels: Tensor) -> Tensor:
+    return levels.float().div_(255)
+
+
+def _mapped(path: Path, levels: Tensor) -> Tensor:
+    numbers = torch.from_file(str(path), size=levels.numel(), dtype=torch.float32)
+    return numbers.view_as(levels)
+
+
+def _holds(path: Path, levels: Tensor) -> bool:
+    """Tell whether a file holds these very numbers."""
+    if not path.is_file() or path.stat().st_size != 4 * levels.numel():
+        return False
+    pairs = zip(_mapped(path, levels).split(1000), levels.split(1000), strict=True)
+    return all(torch.equal(found, _scaled(part)) for found, part in pairs)
+
+
+def _keep(path: Path, levels: Tensor) -> None:
+    """Write the file, whole or not at all, even where two processes do so at once."""
+    if not path.parent.stat().st_mode & stat.S_IWUSR:
+        raise PermissionError  # which root would not hear of
+    with _beside(path) as temporary:
+        new = Path(temporary, path.name)
+        with new.open("wb") as file:
+            file.writelines(_scaled(part).numpy() for part in levels.split(1000))
+        new.replace(path)
+
+
+def _beside(path: Path) -> tempfile.TemporaryDirectory:
+    """Return a folder on the disk of a file to be; it goes with all that is in it."""
+    return tempfile.TemporaryDirectory(
+        dir=path.parent, prefix=".new-", ignore_cleanup_errors=True
     )
 
 
-def _every(step: int, labels: torch.Tensor) -> torch.Tensor:
+def _parts(digits: Split, chosen: Tensor) -> list[Split]:
+    """Return the digits that are not chosen, and those that are."""
+    masks = (~chosen, chosen)
+    return [Split(digits.images[mask], digits.labels[mask]) for mask in masks]
+
+
+def _every(step: int, labels: Tensor) -> Tensor:
     """Return a mask that is True at one in `step` of each class (give or take one),
     always the same.
     """
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     order = order[labels[order].argsort(stable=True)]
-    return torch.zeros(len(labels), dtype=torch.bool).index_fill_(
-        0, order[::step], True
-    )
+    mask = torch.zeros(len(labels), dtype=torch.bool)
+    return mask.index_fill_(0, order[::step], True)
 
 
 def _download() -> None:
     """Put MNIST in data/, each file whole or not at all, even where two processes do
-    this at once.
-    """
-    try:
-        (DATA / RAW).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=DATA, prefix=".download-", ignore_cleanup_errors=True
-        ) as temporary:
-            for name, archive in _archives().items():
-                path = Path(temporary, name).with_suffix("")
-                path.write_bytes(gzip.decompress(archive))
-                path.replace(DATA / RAW / path.name)
-    except OSError as fault:
-        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise _NotHadError(
-            "the disk is full" if full else "data/ cannot be written to"
-        ) from fault
-
-
-def _archives() -> dict[str, bytearray]:
-    """Return the archives of the first mirror that has them; raise _NotHadError with
-    the fault of each.
+    this at once; raise _NotHadError with the fault of each mirror.
     """
     from torchvision.datasets import MNIST
 
     faults = {}  # each once, in order
-    for mirror in MNIST.mirrors:
-        try:
-            return _fetch(mirror, dict(MNIST.resources))
-        except _NotHadError as fault:
-            faults[str(fault)] = None
+    try:
+        (DATA / RAW).mkdir(parents=True, exist_ok=True)
+        for mirror in MNIST.mirrors:
+            with _beside(DATA / RAW) as temporary:
+                fault = _fetch(mirror, Path(temporary))
+                if fault is None:
+                    for name in MD5:
+                        Path(temporary, name).replace(DATA / RAW / name)
+                    return
+            if getattr(fault, "errno", None) in FULL:
+                raise fault
+            faults[_words(fault)] = None
+    except OSError as fault:
+        full = "the disk is full" if fault.errno in FULL else None
+        raise _NotHadError(full or "data/ cannot be written to") from fault
     raise _NotHadError(", then ".join(faults))
 
 
-def _fetch(mirror: str, checksums: dict[str, str]) -> dict[str, bytearray]:
-    """Return the sound archives that one mirror has; raise _NotHadError where it fails,
+def _fetch(mirror: str, place: Path) -> Exception | None:
+    """Fill a folder with the files that a mirror has; return its fault where it fails,
     or is not worth the wait.
 
-    A thread of its own reads, as it can be left even where it hangs in a name server,
-    and has no file to spoil.
+    A thread of its own reads, as it can be left even where it hangs in a name server.
+    What it still writes then goes into a folder that is no more.
     """
-    archives, faults, start = (
-        {name: bytearray() for name in checksums},
-        [],
-        time.monotonic(),
-    )
-    worker = threading.Thread(
-        target=_read, args=(mirror, archives, faults), daemon=True
-    )
-    worker.start()
-    with progress(
-        ARCHIVES,
-        lambda received: f"MNIST: {received / 1e6:.1f} of {ARCHIVES / 1e6:.1f} MB",
-    ) as show:
-        while worker.is_alive() and not faults:
+    faults, start = [], time.monotonic()
+    worker = threading.Thread(target=_read, args=(mirror, place, faults), daemon=True)
+    with ExitStack() as after:
+        # Torchvision sets no limit of time, and has bars of its own.
+        after.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
+        socket.setdefaulttimeout(PATIENCE)
+        after.enter_context(redirect_stderr(io.StringIO()))
+        bar = after.enter_context(progress(ARCHIVES, "MNIST", **BYTES))
+        worker.start()
+        while worker.is_alive():
             worker.join(0.1)
-            received = sum(map(len, archives.values()))
-            show(received)
-            if (
-                worker.is_alive()
-                and time.monotonic() - start > PATIENCE + received / SLOWEST
-            ):
-                faults.append(TimeoutError())
-    if faults:
-        raise _NotHadError(_words(faults[0])) from faults[0]
-    if any(_md5(archive) != checksums[name] for name, archive in archives.items()):
-        raise _NotHadError("the checksum is wrong")
-    return archives
+            received = sum(path.stat().st_size for path in place.glob("*.gz"))
+            bar.update(received - bar.n)
+            late = time.monotonic() - start > PATIENCE + received / SLOWEST
+            if late and worker.is_alive():
+                return TimeoutError()
+    return faults[0] if faults else None
 
 
-def _read(mirror: str, archives: dict[str, bytearray], faults: list[Exception]) -> None:
-    """Fill the archives one after the other, until there is a fault."""
+def _read(mirror: str, place: Path, faults: list[Exception]) -> None:
+    from torchvision.datasets import MNIST
+    from torchvision.datasets.utils import download_and_extract_archive
+
     try:
-        for name, archive in archives.items():
-            request = Request(mirror + name, headers={"User-Agent": "seeing-convnets"})
-            with urlopen(request, timeout=PATIENCE) as response:
-                while (
-                    not faults
-                    and len(archive) <= ARCHIVES
-                    and (part := response.read1(2**16))
-                ):
-                    archive.extend(part)
-                if len(archive) < int(response.headers.get("Content-Length", 0)):
-                    raise EOFError
+        for name, checksum in MNIST.resources:
+            download_and_extract_archive(mirror + name, place, md5=checksum)
     except Exception as fault:
         faults.append(fault)
 

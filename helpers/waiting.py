@@ -1,41 +1,37 @@
 """A bar in a notebook while something takes its time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
-def progress(
-    whole: int, words: Callable[[int], str]
-) -> Iterator[Callable[[int], None]]:
-    """Give a function that shows how much of the whole is done: a bar in a notebook,
-    nothing elsewhere.
+def progress(whole: int, what: str, **how: Any) -> Iterator:
+    """Give a bar of tqdm, to be updated: one in a notebook, an unseen one elsewhere.
+
+    `how` goes to tqdm, such as the unit: https://tqdm.github.io/docs/tqdm/
     """
     from IPython import display, get_ipython  # not needed by those who never wait
+    from tqdm.notebook import tqdm
 
-    if not hasattr(get_ipython(), "kernel"):
-        yield lambda done: None
-        return
-    from ipywidgets import IntProgress
-
-    bar = IntProgress(max=whole, style={"description_width": "initial"})
-    shown = display.display(bar, display_id=True)
-
-    def show(done: int) -> None:
-        bar.value, bar.description = done, words(done)
-
+    live = hasattr(get_ipython(), "kernel")
+    bar = tqdm(total=whole, desc=what, display=False, disable=not live, **how)
+    # What is stored is an empty text: a bar would be asked for that is gone.
+    empty = {"text/plain": ""}
+    if live:
+        view = bar.container._repr_mimebundle_() | empty
+        shown = display.display(view, raw=True, display_id=True)
     try:
-        yield show
+        yield bar
     finally:
-        shown.update(
-            {"text/plain": ""}, raw=True
-        )  # a stored notebook would otherwise ask for a bar that is gone
         bar.close()
+        if live:
+            shown.update(empty, raw=True)
 
 
 def tracked(items: Sequence, what: str) -> Iterator:
     """Give the items one after the other, and show how many are done."""
-    with progress(len(items), lambda done: f"{what}: {done} of {len(items)}") as show:
-        for done, item in enumerate(items):
-            show(done)
+    with progress(len(items), what) as bar:
+        for item in items:
             yield item
+            bar.update()
