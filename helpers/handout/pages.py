@@ -66,7 +66,7 @@ def slide_types(notebook: NotebookNode) -> list[str]:
     for number, cell in enumerate(notebook.cells):
         height = _rows(cell)
         where = _place(cell, kinds[number : number + 3], rows + height <= ROWS)
-        rows = height + rows * (where in ("-", "fragment"))
+        rows = height + rows * (where == "-")
         types.append(where)
     return types
 
@@ -93,7 +93,7 @@ def _is_navigation(cell: NotebookNode) -> bool:
 
 def _rows(cell: NotebookNode) -> float:
     """Return about how many rows of a slide a cell takes."""
-    if cell.cell_type == "markdown":
+    if cell.cell_type != "code":
         shown = re.sub(r"(?s)<summary>.*?</details>", "", cell.source)
         return sum(1.2 + len(line) // 100 for line in shown.splitlines() if line)
     code = 0.7 * len(cell.source.splitlines()) + 1
@@ -116,9 +116,9 @@ def _lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNod
         cell.metadata.setdefault("slideshow", {"slide_type": where})
         if cell.cell_type == "code":
             cell.metadata.asked = any(map(_is_prediction, cell.outputs))
-        elif not solutions:
-            cell.source = SOLUTION.sub("", cell.source)
-        cell.source = NOTEBOOK_LINK.sub(rf"](\1{ending})", cell.source)
+        else:
+            prose = cell.source if solutions else SOLUTION.sub("", cell.source)
+            cell.source = NOTEBOOK_LINK.sub(rf"](\1{ending})", prose)
     lesson.cells = [cell for cell in lesson.cells if not _is_navigation(cell)]
     return lesson
 

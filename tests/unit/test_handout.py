@@ -76,6 +76,13 @@ def test_a_slide_holds_one_idea():
     assert found == [*places, "subslide", "subslide", "slide"]
 
 
+def test_a_small_heading_begins_something_new():
+    code, after = tiny.code("1 + 1"), tiny.prose("More.")
+    cells = tiny.prose("# Mine"), code, tiny.prose("### Small"), after
+    places = ["slide", "-", "subslide", "subslide"]
+    assert handout.slide_types(tiny.notebook(*cells)) == places
+
+
 def test_a_place_that_the_notebook_states_is_kept():
     cell = tiny.prose("# Mine")
     cell.metadata.slideshow = {"slide_type": "subslide"}
@@ -90,14 +97,17 @@ def test_links_lead_to_the_copies_that_the_same_command_makes(
     slides, solutions, tmp_path, monkeypatch
 ):
     linked = tiny.prose("# A\n\n[before](02_a.ipynb), [the course](../README.md)")
-    nbformat.write(tiny.notebook(linked), tmp_path / "02_a.ipynb")
+    code = tiny.code("'](02_a.ipynb)'")
+    nbformat.write(tiny.notebook(linked, code), tmp_path / "02_a.ipynb")
     monkeypatch.setattr(command, "executed", lambda path: nbformat.read(path, 4))
     switches = ["--slides"] * slides + ["--solutions"] * solutions
     made = tmp_path / "out"
     command.main([str(tmp_path / "02_a.ipynb"), "--to", str(made), *switches])
     (page,) = made.iterdir()
+    assert page.stem == "02_a" + ".slides" * slides + ".solutions" * solutions
     links = re.findall(r'href="([^"#:]+)"', page.read_text(encoding="utf-8"))
     assert links == [page.name, "../README.md"]
+    assert "](02_a.ipynb)" in page.read_text(encoding="utf-8"), "code stays"
 
 
 HINTS = """\
@@ -148,6 +158,13 @@ def test_the_title_is_the_first_heading():
     cells = tiny.prose("Hello."), tiny.prose("## Not this"), tiny.prose("# Mine")
     assert "<title>Mine</title>" in handout.handout(tiny.notebook(*cells))
     assert "<title>Handout</title>" in handout.handout(tiny.notebook(*cells[:2]))
+
+
+@pytest.mark.parametrize("slides", [False, True])
+def test_a_raw_cell_is_no_trouble(slides):
+    raw = nbformat.v4.new_raw_cell("plain")
+    html = handout.handout(tiny.notebook(tiny.prose("# Mine"), raw), slides)
+    assert "<title>Mine</title>" in html
 
 
 def test_making_a_page_changes_no_notebook():
@@ -233,9 +250,13 @@ def test_a_file_that_is_not_there_is_named_before_any_is_run(tmp_path):
     assert "nothing.ipynb is no notebook. Name files such as" in said
 
 
+HALF = """{"nbformat": 4, "nbformat_minor": 5, "metadata": {},
+"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}}]}"""
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "hello", "[1]", "null", '{"a": 1}', '{"nbformat": 4, "nbformat_minor": 5}'],
+    ["", "hello", "[1]", "null", '{"a": 1}', '{"nbformat": 4}', HALF],
 )
 def test_a_file_that_is_no_notebook_inside_gets_one_sentence(tmp_path, text, capfd):
     (tmp_path / "mine.ipynb").write_text(text)
