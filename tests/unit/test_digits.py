@@ -463,6 +463,10 @@ def test_a_folder_that_may_not_be_written_to_is_left_alone(root):
     assert_fake(got)
     assert pages(got) is None and in_raw(root) == {"raw"}
     (root / "MNIST").chmod(0o755)
+    load_digits()
+    (root / "MNIST").chmod(0o555)
+    assert pages(load_digits()) == root / "MNIST" / SHARED
+    (root / "MNIST").chmod(0o755)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -551,7 +555,9 @@ def test_a_fault_of_both_mirrors_is_said_once(mirror, monkeypatch, capsys, way, 
     assert load_digits().source == "scikit-learn digits"
     assert capsys.readouterr().out == LOST.format(reason)
     assert_left()
-    assert "://" in way or server.asked[way] >= 2, "every mirror is asked"
+    # Torchvision asks once where an archive is, and once for it.
+    times = 2 if way in ("short", "cut", "wrong", "endless") else 1
+    assert "://" in way or server.asked[way] >= 2 * times, "every mirror is asked"
 
 
 def test_two_faults_are_both_said(mirror, capsys):
@@ -708,6 +714,7 @@ def test_a_disk_that_is_full_from_the_start(mirror, monkeypatch, capsys):
     assert capsys.readouterr().out == LOST.format("the disk is full")
 
 
+@pytest.mark.slow
 def test_two_processes_may_download_at_once(mirror, fake):
     server = mirror("together")
     code = (
@@ -786,6 +793,7 @@ def real():
     return load_digits()
 
 
+@pytest.mark.slow
 def test_real_mnist_has_its_sizes_and_classes(real):
     sizes = [(len(split.images), len(split.labels)) for split in splits(real)]
     assert sizes == [(55_000, 55_000), (5_000, 5_000), (10_000, 10_000)]
@@ -820,6 +828,7 @@ def test_real_mnist_has_its_sizes_and_classes(real):
     assert real.train.labels[:4].tolist() == [5, 0, 4, 1], "in the old order"
 
 
+@pytest.mark.slow
 def test_real_mnist_is_split_the_same_each_time_and_no_image_is_in_two_parts(real):
     torch.manual_seed(1)
     again = load_digits()
