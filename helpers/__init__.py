@@ -18,7 +18,8 @@ From the bottom up; a module imports only from layers above its own line here:
     layers          one layer in words: its line, its formulas, what does not fit
     tracing         the shape that each layer gives, and why
     autograd        the graph behind a tensor, and what flows through it
-    checking        predict, and the engine of the exercises' checkers
+    predictions     predict: a guess, and the answer in a fold
+    checking        the engine of the exercises' checkers
     widgets.*       one bench in each: NAME.py what Python says, NAME.js what is drawn
     handout         pages and decks of slides
 

@@ -1,34 +1,30 @@
 """Checkers of exercises: one sentence says whether an answer is right; none raises.
 
-A checker takes what the student made (a number, a tuple, a function), `None` while
-there is nothing yet. Known mistakes are pairs: the numbers that such a mistake gives,
-and the hint for it.
+A checker takes what the student made, or `None` while there is nothing yet. Known
+mistakes are pairs: the numbers that such a mistake gives, and the hint for it.
 """
 
 import contextlib
 import copy
 import functools
-import html
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
-from numbers import Real
 
 import torch
-from IPython import get_ipython
-from IPython.display import display
 from torch import nn
+
+from helpers.predictions import plain, predict
+
+__all__ = ["predict"]  # and what the lessons' checkers are made of
 
 YOURS = "your answer"
 DIFFERENT = "{lead} is {given}{at}, and should be {right}."
-NOTHING = "… Nothing to check yet: put your answer in place of None "
-NOTHING += "and run the cell again."
+NOTHING = "put your answer in place of None and run the cell again"
 Pairs = Sequence[tuple[object, str]]  # what known mistakes give, each with its hint
 
 
 class NotYet(Exception):
-    """The answer is not right yet; the message is the hint that the student reads."""
+    """The answer is not right yet; the message is the hint that a student reads."""
 
 
 def expect(condition: bool, hint: str) -> None:
@@ -38,10 +34,7 @@ def expect(condition: bool, hint: str) -> None:
 
 
 def exercise(
-    praise: str,
-    of: str = "",
-    errors: dict[type, str] | None = None,
-    trains: bool = False,
+    praise: str, of: str = "", errors: dict | None = None, trains: bool = False
 ) -> Callable:
     """Make a function that expects things of an answer a checker that prints a verdict.
 
@@ -53,7 +46,7 @@ def exercise(
         @functools.wraps(examine)
         def check(answer: object = None) -> None:
             if answer is None or answer is ...:
-                print(NOTHING)
+                print(f"… Nothing to check yet: {NOTHING}.")
                 return
             try:
                 with torch.random.fork_rng([]), torch.enable_grad(), leaves_unchanged():
@@ -102,15 +95,15 @@ def leaves_unchanged(*models: nn.Module, trains: bool = False) -> Iterator[None]
 
 def _state(models: Sequence[nn.Module], trains: bool) -> Iterator[tuple[str, object]]:
     """Yield what could stay changed, each with the sentence that says so."""
-    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    yield "gradients are off for good; use a with block, which ends.", gradients
+    dtype, off = torch.get_default_dtype(), "use a with block, which ends"
+    yield f"gradients are off for good; {off}.", torch.is_grad_enabled()
     yield f"torch's default dtype is no longer {dtype}; put it back.", dtype
     for name, layer in itertools.chain(*(one.named_modules() for one in models)):
         mode, kept = layer.training, "and it, or a layer of it, goes out in train"
         yield f"the model came in train({mode}), {kept}({not mode}).", mode
         hooks = [[*held] for key, held in vars(layer).items() if key.endswith("_hooks")]
-        hint = f"a hook stays behind at {name!r}; remove() it in finally, or use with."
-        yield hint, hooks
+        remove = "remove() it in finally, or use with"
+        yield f"a hook stays behind at {name!r}; {remove}.", hooks
     tensors = ([*one.named_parameters(), *one.named_buffers()] for one in models)
     for name, tensor in itertools.chain(*tensors):
         needs = tensor.requires_grad
@@ -135,9 +128,7 @@ class _Function:
             return self.function(*given)
 
     def gives(self, right: object, case: Sequence, *hints: object) -> None:
-        """Expect the numbers of `right` for copies of the arguments in `case`; the
-        hints are those of `expect_same`, first for mistakes and then otherwise.
-        """
+        """Expect the numbers of `right` for a case; hints as for `expect_same`."""
         said = ", ".join(map("{} {}".format, self.names, map(_said, case)))
         given, lead = self(*copy.deepcopy(case)), f"for {said} the result"
         expect_same(given, right, *hints, lead=lead)
@@ -151,8 +142,8 @@ class _Function:
 def _said(value: object) -> str:
     if isinstance(value, torch.Tensor) and value.numel() > 8:
         return f"of shape {tuple(value.shape)}"
-    kind = f"({type(value).__name__})"
-    return kind if isinstance(value, nn.Module) else str(plain(value))
+    model = isinstance(value, nn.Module)
+    return f"({type(value).__name__})" if model else str(plain(value))
 
 
 def expect_same(
@@ -186,8 +177,7 @@ def as_numbers(
         numbers = torch.tensor(_floats(value), dtype=torch.float64)
     except (TypeError, ValueError, OverflowError):
         parts = value if isinstance(value, list) else [value]
-        text = any(isinstance(one, str) for one in parts)
-        quotes = ", without quotes" if text else ""
+        quotes = ", without quotes" * any(isinstance(one, str) for one in parts)
         said = first_line(repr(given))
         raise NotYet(f"{lead} is {said}; give {wanted}{quotes}.") from None
     for wrong, hint in mistakes:
@@ -208,59 +198,3 @@ def close(one: object, other: object) -> bool:
     one, other = (torch.as_tensor(part).detach().double() for part in (one, other))
     alike = functools.partial(torch.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
     return one.shape == other.shape and alike(one, other)
-
-
-def plain(value: object) -> object:
-    """Return numbers as Python's, and several as a list, so that (1, 2) is [1, 2]."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return [plain(one) for one in value] if isinstance(value, tuple | list) else value
-
-
-def predict(guess: object, truth: object) -> None:
-    """Compare a prediction with what came out, and say both; without a guess, show a
-    closed fold with the answer in it.
-    """
-    said, came = plain(guess), plain(truth)
-    shown = truth.tolist() if hasattr(truth, "tolist") else truth
-    if guess is None:
-        _fold(str(shown))
-    elif isinstance(guess, str) and not isinstance(truth, str):
-        print(
-            f"✗ You said the text {guess!r}; numbers, True and False go without "
-            f"quotes. It is {shown}."
-        )
-    elif _near(said, came):
-        print(f"✓ You said {guess}, and it is {shown}.")
-    else:
-        print(f"✗ You said {guess}; it is {shown}. What made the difference?")
-
-
-def _fold(answer: str) -> None:
-    words = "No guess yet. Open the answer."
-    if getattr(get_ipython(), "kernel", None) is None:
-        print("No guess yet. Put one in place of None.")
-        return
-    fold = (
-        f'<details class="prediction"><summary>{words}</summary>'
-        f"{html.escape(answer)}</details>"
-    )
-    data = {"text/plain": words, "text/html": fold}
-    display(data, raw=True, metadata={"text/html": {"prediction": True}})
-
-
-def _near(said: object, came: object) -> bool:
-    """Say whether a guess is near enough: whole numbers must be met, others to one part
-    in a hundred, or rounded as the guess is, to two digits or more.
-    """
-    if isinstance(said, list) and isinstance(came, list):
-        return len(said) == len(came) and all(map(_near, said, came))
-    if isinstance(said, bool) or isinstance(came, bool):
-        return said is came
-    numbers = isinstance(said, Real) and isinstance(came, float)
-    if not numbers or not abs(said) < 1e300 or not math.isfinite(came):
-        return said == came
-    if math.isclose(said, came, rel_tol=1e-5 if came == round(came) else 0.01):
-        return True
-    written = Decimal(f"{float(said):.6g}").as_tuple()
-    rounded = round(came, -written.exponent)
-    return len(written.digits) > 1 and math.isclose(said, rounded, rel_tol=1e-6)

@@ -9,7 +9,7 @@ from exercising import said
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from helpers import checking
+from helpers import predictions
 
 RIGHT = [
     (0.44, 4 / 9),  # what a figure shows
@@ -65,27 +65,31 @@ WRONG = [
 
 @pytest.mark.parametrize(("guess", "truth"), RIGHT, ids=str)
 def test_a_right_guess_is_taken_in_any_honest_form(guess, truth):
-    assert said(checking.predict, guess, truth).startswith(f"✓ You said {guess}, and")
+    assert said(predictions.predict, guess, truth).startswith(
+        f"✓ You said {guess}, and"
+    )
 
 
 @pytest.mark.parametrize(("guess", "truth"), WRONG, ids=str)
 def test_a_wrong_guess_is_told_what_it_is(guess, truth):
-    told = said(checking.predict, guess, truth)
+    told = said(predictions.predict, guess, truth)
     assert told.startswith(f"✗ You said {guess}; it is {truth}.")
 
 
 def test_a_text_for_a_number_is_told_of_its_quotes():
-    assert "without quotes" in said(checking.predict, "9", 9)
-    assert said(checking.predict, 9, torch.tensor(9)) == "✓ You said 9, and it is 9.\n"
+    assert "without quotes" in said(predictions.predict, "9", 9)
+    assert (
+        said(predictions.predict, 9, torch.tensor(9)) == "✓ You said 9, and it is 9.\n"
+    )
 
 
 def shown(monkeypatch, truth):
     """Return what a kernel sends for an untouched prediction, and what it prints."""
     InteractiveShell.instance()
     kernel = SimpleNamespace(kernel=True)
-    monkeypatch.setattr(checking, "get_ipython", lambda: kernel)
+    monkeypatch.setattr(predictions, "get_ipython", lambda: kernel)
     with capture_output() as caught:
-        checking.predict(None, truth)
+        predictions.predict(None, truth)
     (output,) = caught.outputs
     return output, caught.stdout
 
@@ -106,6 +110,6 @@ def test_the_answer_is_text(monkeypatch):
 
 
 def test_without_a_kernel_the_answer_is_not_said():
-    assert said(checking.predict, None, 614656) == (
+    assert said(predictions.predict, None, 614656) == (
         "No guess yet. Put one in place of None.\n"
     )
