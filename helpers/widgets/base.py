@@ -114,11 +114,13 @@ class Bench(widgets.VBox):
         return live | data | {"text/plain": repr(self)}, metadata | ROOM
 
 
-def shared(name: str, check: Callable, tip: str) -> property:
-    """Return a property that view and controls hold; `check` lets a value through."""
+def shared(name: str, check: Callable, tip: str, *limits: float) -> property:
+    """Return a property that view and controls hold; `check` lets a value through,
+    given its name, the value and the limits.
+    """
     return property(
         lambda bench: getattr(bench._view, name),
-        lambda bench, value: bench._put(name, check(value)),
+        lambda bench, value: bench._put(name, check(name, value, *limits)),
         doc=tip,
     )
 

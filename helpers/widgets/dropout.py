@@ -5,8 +5,6 @@ Like the sliding window it answers in the browser, with or without a kernel;
 `bench.output` is what torch makes of it.
 """
 
-from functools import partial
-
 import ipywidgets as widgets
 import torch
 
@@ -32,17 +30,14 @@ class DropoutBench(Bench):
     https://jmlr.org/papers/v15/srivastava14a.html
     """
 
-    p = shared("p", lambda value: check_step("p", value, *PS), TIPS["p"])
-    draw = shared(
-        "draw", partial(check_whole, "draw", smallest=1, largest=DRAWS), TIPS["draw"]
-    )
-    training = shared("training", partial(check_switch, "training"), TIPS["training"])
+    p = shared("p", check_step, TIPS["p"], *PS)
+    draw = shared("draw", check_whole, TIPS["draw"], 1, DRAWS)
+    training = shared("training", check_switch, TIPS["training"])
 
     def __init__(self, p: float = 0.5, draw: int = 1, training: bool = True) -> None:
-        self._values = presets.inputs(8)["digit"]
         dice = torch.Generator().manual_seed(0)
         self._chances = torch.randint(100, (DRAWS, 8, 8), generator=dice)
-        state = {"values": self._values.tolist(), "chances": self._chances.tolist()}
+        state = {"values": self.input.tolist(), "chances": self._chances.tolist()}
         self._view = View("dropout", **state, p=0.5, draw=1, training=True)
         play = player("Draw one mask after the other")
         play.min, play.max = 1, DRAWS
@@ -60,7 +55,7 @@ class DropoutBench(Bench):
     @property
     def input(self) -> torch.Tensor:
         """The 8×8 numbers before, float64."""
-        return self._values.clone()
+        return presets.inputs(8)["digit"]
 
     @property
     def mask(self) -> torch.Tensor:
@@ -86,9 +81,9 @@ class DropoutBench(Bench):
         return self._chances >= (round(100 * self.p) if self.training else 0)
 
     def _outputs(self) -> torch.Tensor:
-        return self._values * self._masks() / (1 - self.p if self.training else 1)
+        return self.input * self._masks() / (1 - self.p if self.training else 1)
 
     def _still(self) -> figures.Picture:
-        mask = self.mask.double()
-        boards = {"input": self.input, "mask": mask, "output": self.output}
-        return figures.matrices(boards | {f"mean of draws 1 to {self.draw}": self.mean})
+        boards = {"input": self.input, "mask": self.mask.double()}
+        means = {f"mean of draws 1 to {self.draw}": self.mean}
+        return figures.matrices(boards | {"output": self.output} | means)

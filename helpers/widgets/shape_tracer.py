@@ -5,7 +5,6 @@ count while you do.
 import reprlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from math import prod
 
@@ -88,17 +87,9 @@ class ShapeTracer(Bench):
     what `helpers.tracing.trace` finds.
     """
 
-    channels = shared(
-        "channels",
-        partial(check_whole, "channels", smallest=1, largest=LARGEST_CHANNELS),
-        TIPS["channels"],
-    )
-    side = shared(
-        "side",
-        partial(check_whole, "side", smallest=1, largest=LARGEST_SIDE),
-        TIPS["side"],
-    )
-    derive = shared("derive", partial(check_switch, "derive"), TIPS["derive"])
+    channels = shared("channels", check_whole, TIPS["channels"], 1, LARGEST_CHANNELS)
+    side = shared("side", check_whole, TIPS["side"], 1, LARGEST_SIDE)
+    derive = shared("derive", check_switch, TIPS["derive"])
 
     def __init__(
         self,

@@ -10,8 +10,8 @@ import math
 import reprlib
 import threading
 from collections.abc import Sequence
-from functools import partial
-from itertools import islice
+from contextlib import suppress
+from itertools import islice, pairwise
 
 import ipywidgets as widgets
 import torch
@@ -70,39 +70,40 @@ def mnist_form(strokes: Sequence, width: float) -> Tensor:
     within 2.3 to 3.2 pixels. What is smaller than the pen is a dot and stays one.
     Source: http://yann.lecun.com/exdb/mnist/
     """
-    points = _tensors(strokes)
-    if not points:
+    segments = _segments(strokes)
+    if not len(segments):
         return torch.zeros(SIDE, SIDE)
-    low, high = torch.cat(points).aminmax(dim=0)
+    low, high = segments.flatten(0, 1).aminmax(dim=0)
     extent, middle = float((high - low).max()), (SIDE - 1) / 2
     pen = min(max(BOX * width / (extent + width), THINNEST), THICKEST)
     scale = (BOX - pen) / extent if extent > width else pen / width
-    points = [(stroke - (low + high) / 2) * scale + middle for stroke in points]
-    picture, room = _ink(points, pen), middle - ((high - low) * scale + pen) / 2
+    segments = (segments - (low + high) / 2) * scale + middle
+    picture, room = _ink(segments, pen), middle - ((high - low) * scale + pen) / 2
     places = torch.arange(float(SIDE))
     mass = torch.stack([picture.sum(0) @ places, picture.sum(1) @ places])
     shift = (SIDE / 2 - mass / picture.sum()).clamp(-room, room)
-    return _ink([stroke + shift for stroke in points], pen)
+    return _ink(segments + shift, pen)
 
 
 def raw_form(strokes: Sequence, width: float) -> Tensor:
     """Return the pad as it is, only shrunk, as 28×28 float32 from 0 to 1."""
-    return _ink([stroke * SIDE - 0.5 for stroke in _tensors(strokes)], width * SIDE)
+    return _ink(_segments(strokes) * SIDE - 0.5, width * SIDE)
 
 
-def _tensors(strokes: Sequence) -> list[Tensor]:
-    return [torch.tensor(one, dtype=torch.float32) for one in strokes if len(one)]
+def _segments(strokes: Sequence) -> Tensor:
+    """Return N×2×2: each point and the next of its stroke, and the last twice."""
+    pairs = [pair for one in strokes for pair in pairwise([*one, *one[-1:]])]
+    return torch.tensor(pairs, dtype=torch.float32).view(-1, 2, 2)
 
 
-def _ink(strokes: list[Tensor], pen: float) -> Tensor:
-    """Draw strokes, N×2 in pixels with (0, 0) in the middle of the first.
+def _ink(segments: Tensor, pen: float) -> Tensor:
+    """Draw segments N×2×2 in pixels with (0, 0) in the middle of the first.
 
     The distance of a pixel's middle to the nearest segment makes how grey it is.
     """
-    if not strokes:
+    if not len(segments):
         return torch.zeros(SIDE, SIDE)
-    start = torch.cat(strokes)
-    along = torch.cat([one.diff(dim=0, append=one[-1:]) for one in strokes])
+    start, along = segments[:, 0], segments[:, 1] - segments[:, 0]
     places = torch.arange(float(SIDE))
     pixels = torch.cartesian_prod(places, places).flip(1)[:, None]
     share = ((pixels - start) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9)
@@ -129,27 +130,25 @@ def _checked(given: Sequence) -> list[list[list[float]]]:
 
 def _reader(model: nn.Module) -> nn.Module:
     """Return a copy of a network that reads digits; ValueError where it cannot."""
-    try:
+    with suppress(Exception):  # whatever a network of the student's own raises
         reader = copied(model)
         answer = logits(reader, BLACK)
-        fits = answer.shape == (1, 10) and bool(answer.isfinite().all())
-    except Exception:  # whatever a network of the student's own raises
-        fits = False
-    if not fits:
-        raise SentenceError(
-            "Sketchpad(model, digits) takes a network that turns N×1×28×28 into N×10 "
-            f"logits, finite numbers; this {type(model).__name__} does not."
-        )
-    return reader
+        if answer.shape == (1, 10) and answer.isfinite().all():
+            return reader
+    raise SentenceError(
+        "Sketchpad(model, digits) takes a network that turns N×1×28×28 into N×10 "
+        f"logits, finite numbers; this {type(model).__name__} does not."
+    )
 
 
-def _heard(model: nn.Module, name: str) -> bool:
-    """Return whether a layer is a convolution that is called once."""
-    try:
-        maps = feature_maps(model, BLACK, name)
-        return isinstance(model.get_submodule(name), nn.Conv2d) and bool(maps)
-    except ValueError:
-        return False
+def _convolutions(model: nn.Module) -> list[str]:
+    """Return the names of the convolutions that are called once."""
+    names = []
+    for name, layer in model.named_modules():
+        with suppress(SentenceError):
+            if isinstance(layer, nn.Conv2d) and feature_maps(model, BLACK, name):
+                names.append(name)
+    return names
 
 
 class _Neighbours:
@@ -188,15 +187,14 @@ class Sketchpad(Bench):
     N×1×28×28 into logits N×10.
     """
 
-    pen = shared("pen", lambda value: check_step("pen", value, *PENS), TIPS["pen"])
-    centred = shared("centred", partial(check_switch, "centred"), TIPS["centred"])
+    pen = shared("pen", check_step, TIPS["pen"], *PENS)
+    centred = shared("centred", check_switch, TIPS["centred"])
 
     def __init__(
         self, model: nn.Module, digits: Digits, strokes: Sequence | None = None
     ) -> None:
         self._model, self._digits = _reader(model), _Neighbours(digits)
-        self._source, names = digits.source, dict(self._model.named_modules())
-        self._layers = [name for name in names if _heard(self._model, name)]
+        self._source, self._layers = digits.source, _convolutions(self._model)
         self._lock = threading.RLock()  # the browser's messages come in a thread
         self._view = View("sketchpad", **START)
         low, high, step = PENS
@@ -294,14 +292,13 @@ class Sketchpad(Bench):
 
     def _still(self) -> figures.Picture:
         image, probabilities, maps = self._seen()
-        pictures = {"the network sees": image} | {
-            f"{name}, map {number}": one
-            for name, found in maps.items()
-            for number, one in enumerate(found)
-        }
-        few, said = islice(pictures.items(), IN_STILL), self._said(image, probabilities)
-        says = f"A drawing, and the maps of the network after ReLU. {said}"
-        return figures.images(dict(few), says, columns=5)
+        pictures = {"the network sees": image}
+        for name, found in maps.items():
+            pictures |= {f"{name}, map {place}": one for place, one in enumerate(found)}
+        says = "A drawing, and the maps of the network after ReLU. "
+        says += self._said(image, probabilities)
+        few = dict(islice(pictures.items(), IN_STILL))
+        return figures.images(few, says, columns=5)
 
 
 def _likely(digit: int, probability: float) -> str:
