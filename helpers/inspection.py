@@ -8,10 +8,10 @@ gradients.
 """
 
 import copy
-import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -65,14 +65,12 @@ def stages(model: nn.Module, image: torch.Tensor) -> dict[str, torch.Tensor]:
     found = {}
 
     class Listener(fx.Interpreter):
-        extra_traceback = False
-
         def run_node(self, node: fx.Node) -> object:
             result = super().run_node(node)
             if node.op not in ("output", "get_attr"):
                 for values in _first(result):
-                    one = values[0] if len(values) == 1 else values
-                    found[f"{len(found)} {_title(node)}"] = one.clone()
+                    title = f"{len(found)} {_title(node)}"
+                    found[title] = values.squeeze(0).clone()
             return result
 
     twin = copied(model)
@@ -101,20 +99,13 @@ def strongest(
     this value sees, h×w pixels, and black where it sees none.
     """
     _convolution(model, layer, kernel)
-    check_images(images, 4)
-    check_whole("count", count, 1, len(images))
     maps = feature_maps(model, images, layer)[layer][:, kernel]
+    check_whole("count", count, 1, len(images))
     largest, at = maps.flatten(1).max(dim=1)
-    places, patches = largest.topk(count).indices, []
-    rows, columns = _reach(model, layer)
-    (height, tops), (width, lefts) = _windows(rows), _windows(columns)
-    for place in places:
-        row, column = divmod(int(at[place]), maps.shape[2])
-        seen = images[place, 0] * rows[:, row, None] * columns[:, column]
-        # What is unseen is black, and so is what comes round the edges.
-        window = seen.roll((-int(tops[row]), -int(lefts[column])), (0, 1))
-        patches.append(window[:height, :width])
-    return places, torch.stack(patches)
+    places = largest.topk(count).indices
+    row, column = at[places] // maps.shape[2], at[places] % maps.shape[2]
+    rows, columns = (_views(seen).to(images.dtype) for seen in _reach(model, layer))
+    return places, rows[row] @ images[places, 0] @ columns[column].mT
 
 
 def _reach(model: nn.Module, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -133,14 +124,16 @@ def _reach(model: nn.Module, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
     return reached[:28].any(2), reached[28:].any(1)
 
 
-def _windows(reached: torch.Tensor) -> tuple[int, torch.Tensor]:
-    """Return the length of the windows in the columns of 28×n switches, and where each
-    begins: before 0 where the edge cuts it.
+def _views(reached: torch.Tensor) -> torch.Tensor:
+    """Return n×size×28 switches: which pixel stands where in each place's window, and
+    none where the window is beyond an edge or has a gap.
     """
-    first = reached.int().argmax(0)
-    end = (reached * torch.arange(1, 29)[:, None]).amax(0)
-    size = int((end - first).max())
-    return size, torch.where(first > 0, first, end - size)
+    pixels = torch.arange(28)
+    first, end = reached.int().argmax(0), (reached.T * (pixels + 1)).amax(1)
+    size = (end - first).max()
+    begin = torch.where(first > 0, first, end - size)
+    window = begin[:, None] + torch.arange(size)
+    return (window[..., None] == pixels) & reached.T[:, None]
 
 
 def without(model: nn.Module, layer: str, kernel: int) -> nn.Module:
@@ -202,13 +195,12 @@ def shift_curve(
     the "right", and "down"; with `down=False` this list is empty.
     """
     check_whole("most", most, 0, 27)
-    pixels = range(-most, most + 1)
-    moves = [{"right": by} for by in pixels] + [{"down": by} for by in pixels if down]
-    accuracies = [
-        float(_right(model, Split(moved(split.images, **move), split.labels)).mean())
-        for move in tracked(moves, "moved")
-    ]
-    return {"right": accuracies[: len(pixels)], "down": accuracies[len(pixels) :]}
+    curve = {"right": [], "down": []}
+    ways = ["right", "down"] if down else ["right"]
+    for way, by in tracked([*product(ways, range(-most, most + 1))], "moved"):
+        images = moved(split.images, **{way: by})
+        curve[way].append(float(_right(model, Split(images, split.labels)).mean()))
+    return curve
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -228,14 +220,14 @@ def copied(model: nn.Module) -> nn.Module:
 def check_images(images: torch.Tensor, dimensions: int) -> None:
     """Raise ValueError unless these are float images of 4 dimensions, or one of 3."""
     wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
-    tensor = torch.is_tensor(images)
-    fits = tensor and images.is_floating_point() and images.ndim == dimensions
-    if not fits or images.shape[-3:] != (1, 28, 28) or not len(images):
-        shape = f"{images.dtype} of shape {tuple(images.shape)}" if tensor else ""
-        raise SentenceError(
-            f"Give a float tensor {wanted}, grey levels from 0 to 1, "
-            f"not {shape or type(images).__name__}."
-        )
+    given = type(images).__name__
+    if torch.is_tensor(images):
+        given = f"{images.dtype} of shape {tuple(images.shape)}"
+        alike = images.ndim == dimensions and images.shape[-3:] == (1, 28, 28)
+        if alike and images.is_floating_point() and len(images):
+            return
+    wish = f"a float tensor {wanted}, grey levels from 0 to 1"
+    raise SentenceError(f"Give {wish}, not {given}.")
 
 
 def _first(output: object) -> list[torch.Tensor]:
@@ -252,7 +244,7 @@ def _in_words(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as fault:
-        why = traceback.format_exception_only(fault)[0].splitlines()[0]
+        why = f"{type(fault).__name__}: {fault}".splitlines()[0]
         raise SentenceError(f"{what}: {why}") from fault
 
 

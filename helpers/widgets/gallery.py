@@ -7,12 +7,15 @@ kernel.
 
 import reprlib
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice, product
 from math import floor, isqrt
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import default_collate
 
 from helpers import figures, inspection
 from helpers.sizes import times
@@ -46,10 +49,8 @@ def strip(
         title = f"{title} (the first {DRAWN} of {len(pictures)} are drawn)".lstrip()
     pictures = pictures[:DRAWN]
     numbers = pictures.nan_to_num()
-    end, signed = (
-        largest or float(numbers.abs().max()) or 1.0,
-        bool((numbers < 0).any()),
-    )
+    end = largest or float(numbers.abs().max()) or 1.0
+    signed = bool((numbers < 0).any())
     scaled = ZERO + FULL * numbers / end if signed else 255 * numbers / end
     board = scaled.round().clamp(0, 255).masked_fill(pictures.isnan(), 0).byte()
     return {
@@ -142,26 +143,19 @@ class KernelFilm(_Gallery):
         }
 
 
-def _stacked(snapshots: object) -> tuple[list[int], dict[str, torch.Tensor]]:
+def _stacked(snapshots: object) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return the T numbers of batches, and by name the kernels T×K×C×k×k as they are
     now; raise ValueError where these are no snapshots.
     """
-    try:
-        done, moments = zip(*snapshots, strict=True)
-        film = {
-            name: torch.stack([one[name] for one in moments]).detach().cpu().float()
-            for name in moments[0]
-        }
-        fits = film and all(kernels.keys() == film.keys() for kernels in moments)
-        fits = fits and all(one.ndim == 5 and one.numel() for one in film.values())
-    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError):
-        fits = False
-    if not fits:
-        raise SentenceError(
-            "A film takes snapshots, such as history.snapshots after fit(), not "
-            f"{reprlib.repr(snapshots)}: each holds the same convolutions' kernels."
-        )
-    return done, film
+    with suppress(TypeError, ValueError, AttributeError, LookupError, RuntimeError):
+        done, film = default_collate([*snapshots])
+        film = {name: each.detach().cpu().float() for name, each in film.items()}
+        if film and all(each.ndim == 5 and each.numel() for each in film.values()):
+            return done, film
+    raise SentenceError(
+        "A film takes snapshots, such as history.snapshots after fit(), not "
+        f"{reprlib.repr(snapshots)}: each holds the same convolutions' kernels."
+    )
 
 
 def _kernel_strip(name: str, values: torch.Tensor, moment: int) -> dict:
@@ -194,9 +188,7 @@ class LayerWalk(_Gallery):
         self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str
     ) -> None:
         inspection.check_images(images, 4)
-        labels = labels.tolist() if hasattr(labels, "tolist") else labels
-        listed = isinstance(labels, list | tuple) and len(labels) == len(images)
-        if len(images) > MOST or not listed:
+        if len(images) > MOST or np.shape(labels) != (len(images),):
             raise SentenceError(
                 f"A walk takes 1 to {MOST} images and a list of as many labels, "
                 f"not {len(images)} with the labels {reprlib.repr(labels)}."
