@@ -40,7 +40,7 @@ Reveal.initialize({
   slideNumber: "c/t",
   viewDistance: 1000,
   mobileViewDistance: 1000,
-  // Keys that belong to a slider, a field or a bench do not turn the page, nor those that open a hint.
+  // Keys of a slider, a field or a bench do not turn the page, nor those that open a hint.
   keyboardCondition: ({ target, key }) =>
     !target.closest(BENCH) && !(/^( |Enter)$/.test(key) && target.closest("summary")),
 });
@@ -48,7 +48,7 @@ Reveal.initialize({
 Reveal.on("slidechanged", ({ previousSlide }) => {
   if (previousSlide?.contains(document.activeElement)) document.activeElement.blur();
 });
-// Escape gives the keys back to the deck, unless the bench has taken it, as the field of a cell does.
+// Escape gives the keys back to the deck, unless the bench takes it, as a cell's field does.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target.closest(BENCH)) document.activeElement.blur();
 });

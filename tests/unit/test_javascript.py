@@ -13,6 +13,7 @@ from helpers.widgets import base
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tests" / "tools" / "javascript"
 SCRIPTS = sorted((ROOT / "helpers").rglob("*.js"))
+SCRIPTS += sorted((ROOT / "tests" / "tools").glob("*.js"))
 FRAGMENTS = [path for path in SCRIPTS if path.parent.name == "handout"]
 
 
