@@ -2,14 +2,14 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
-from exercises import expect_kind, expect_number, expect_three, graphs_of
+from exercises import expect_kind, expect_number, expect_three, graphs_of, one_whole
 from helpers.checking import exercise, expect, expect_same, leaves_unchanged, plain
 from helpers.networks import Net
 
@@ -44,13 +44,13 @@ def _walk(node: torch.autograd.graph.Node, places: list) -> tuple:
     """Return the node to which the places lead, and the names on the way."""
     way = type(node).__name__
     for place in places:
-        whole = isinstance(place, int) and not isinstance(place, bool)
+        whole = one_whole(place, pairs=False) is not None
         expect(whole, f"places are whole numbers, like [0, 1]; {place!r} is none.")
         there = place in range(len(node.next_functions))
         expect(there, f"{way} has no place {place!r}.")
         node = node.next_functions[place][0]
-        nobody = f"at place {place}, behind {way}, no gradient is needed: "
-        expect(node is not None, f"{nobody}nobody is there.")
+        hint = f"at place {place}, behind {way}, no gradient is needed: "
+        expect(node is not None, hint + "nobody is there.")
         way = f"{way} → {type(node).__name__}"
     return node, way
 
@@ -63,14 +63,14 @@ def find_relus(answer: Callable) -> None:
     expect_kind(given, list, tuple)
     expect(len(given) == 2, "it does not return two nodes; put them into a list.")
     for which, found in zip(("first", "second"), given, strict=True):
-        node = node.next_functions[0][0].next_functions[1][0]
-        pair = f"the {which} is a pair (node, place); add [0]."
-        expect(not isinstance(found, tuple), pair)
+        node, _ = _walk(node, [0, 1])
+        hint = f"the {which} is a pair (node, place); add [0]."
+        expect(not isinstance(found, tuple), hint)
         kind = type(found).__name__
-        place = f"the {which} is {kind}; which place is the layer's input?"
-        expect(kind == "ReluBackward0", place)
-        other = f"the {which} is a ReLU, but another one; "
-        expect(found is node, f"{other}count the dense layers from the loss on.")
+        hint = f"the {which} is {kind}; which place is the layer's input?"
+        expect(kind == "ReluBackward0", hint)
+        hint = f"the {which} is a ReLU, but another one; "
+        expect(found is node, hint + "count the dense layers from the loss on.")
 
 
 @exercise("equal shapes, nothing is broadcast.", of="prediction, target")
@@ -81,17 +81,12 @@ def fitting_loss(answer: Callable) -> None:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         answer.agrees(lambda p, target: F.mse_loss(p[:, 0], target), cases, hint)
-    expect(
-        not any(issubclass(one.category, UserWarning) for one in told),
-        "the numbers are right, and torch still warns; "
-        "are the shapes equal, for a single pair too?",
-    )
+    warns = any(issubclass(one.category, UserWarning) for one in told)
+    hint = "the numbers are right, and torch still warns; "
+    expect(not warns, hint + "are the shapes equal, for a single pair too?")
     loss = answer(torch.zeros(3, 1, requires_grad=True), torch.ones(3))
-    expect(
-        getattr(loss, "requires_grad", False),
-        "the loss has no graph; "
-        "compute it from the prediction itself, without detach or item.",
-    )
+    hint = "the loss has no graph; compute it from the prediction itself, "
+    expect(getattr(loss, "requires_grad", False), hint + "without detach or item.")
 
 
 @exercise("a plain number, and nothing is kept.", of="net, batches, criterion")
@@ -107,23 +102,8 @@ def mean_loss(answer: Callable) -> None:
         expect_number(given)
         hint = "{lead} is {given}, and the mean of their losses is {right}."
         expect_same(given, right, (), hint, f"for {many} batches the result")
-        expect(
-            not any(graphs),
-            "the number is right, and the graphs are still made; "
-            "which block stops that?",
-        )
-
-
-NEW_ONES = (
-    "the list holds new tensors; "
-    "change the parameters themselves, with -= under no_grad."
-)
-SLIPS = (
-    "nothing has moved; is the velocity changed first, and then used?",
-    "after the second step it is SGD without momentum; "
-    "does the velocity keep what it had?",
-    "only the first parameter has moved; does the loop reach them all?",
-)
+        hint = "the number is right, and the graphs are still made; "
+        expect(not any(graphs), hint + "which block stops that?")
 
 
 @exercise(
@@ -137,31 +117,38 @@ def momentum_step(answer: Callable) -> None:
 
 
 def _three_updates(answer: Callable, momentum: float) -> None:
-    start = [torch.randn(2), torch.randn(3)]
-    mine, theirs, without = (nn.ParameterList(map(torch.clone, start)) for _ in "123")
-    parameters, velocities = [*mine], [torch.zeros_like(one) for one in start]
-    oracle = torch.optim.SGD(theirs, momentum=momentum)
-    plain_sgd = torch.optim.SGD(without)
+    start, sizes = torch.randn(5), (2, 3)
+    mine = nn.ParameterList(map(torch.clone, start.split(sizes)))
+    parameters, velocities = [*mine], [torch.zeros_like(one) for one in mine]
+    right, without = start.clone(), start.clone()
+    groups = {"params": [right], "momentum": momentum}, {"params": [without]}
+    oracle = torch.optim.SGD(groups)
     for number, lr in enumerate((0.05, 0.1, 0.02), 1):
-        for three in zip(mine, theirs, without, strict=True):
-            gradient = torch.randn_like(three[0])
-            for one in three:
-                one.grad = gradient.clone()
+        gradient = torch.randn(5)
+        for parameter, part in zip(mine, gradient.split(sizes), strict=True):
+            parameter.grad = part.clone()
         with leaves_unchanged(mine, trains=True):
             answer(parameters, velocities, lr, momentum)
-        own = [*map(id, parameters)] == [*map(id, mine)]
-        expect(own, NEW_ONES)
-        for optimizer in (oracle, plain_sgd):
-            optimizer.param_groups[0]["lr"] = lr
-            optimizer.step()
-        wrong = map(parameters_to_vector, (start, without, [theirs[0], start[1]]))
-        expect_same(
-            parameters_to_vector(mine),
-            parameters_to_vector(theirs),
-            [*zip(wrong, SLIPS, strict=True)],
-            f"after step {number} the parameters are not torch's; "
-            "are lr and momentum used where they belong?",
-        )
+        hint = "the list holds new tensors; "
+        hint += "change the parameters themselves, with -= under no_grad."
+        expect([*map(id, parameters)] == [*map(id, mine)], hint)
+        right.grad = without.grad = gradient
+        for group in oracle.param_groups:
+            group["lr"] = lr
+        oracle.step()
+        first = torch.cat([right[:2], start[2:]])
+        mistakes = [*zip((start, without, first), SLIPS, strict=True)]
+        hint = f"after step {number} the parameters are not torch's; "
+        hint += "are lr and momentum used where they belong?"
+        expect_same(parameters_to_vector(mine), right, mistakes, hint)
+
+
+SLIPS = (
+    "nothing has moved; is the velocity changed first, and then used?",
+    "after the second step it is SGD without momentum; "
+    "does the velocity keep what it had?",
+    "only the first parameter has moved; does the loop reach them all?",
+)
 
 
 @exercise("finite differences agree, and so does torch.")
@@ -175,27 +162,27 @@ def reciprocal(answer: type) -> None:
     # Both forward passes come before the first backward: what a pass saves is its own.
     results = [answer.apply(x) for x in leaves]
     for x, result in zip(inputs, results, strict=True):
-        wrong, lead = "forward does not give 1/x.", "what forward returns"
-        expect_same(result, 1 / x, (), wrong, lead)
+        hint, lead = "forward does not give 1/x.", "what forward returns"
+        expect_same(result, 1 / x, (), hint, lead)
     kept = all(map(torch.equal, leaves, inputs))
     expect(kept, "forward changes x itself; leave it as it came.")
-    arriving = [torch.randn_like(x) for x in inputs]
-    gradients = torch.autograd.grad(
-        results, leaves, [one.clone() for one in arriving], allow_unused=True
-    )
-    for x, given, arrives in zip(inputs, gradients, arriving, strict=True):
-        _expect_gradient(given, -1 / x**2, arrives)
+    _expect_gradients(leaves, results)
     finite = torch.autograd.gradcheck(answer.apply, leaves[:1], raise_exception=False)
     expect(finite, "finite differences do not agree; is each call like the first?")
 
 
-def _expect_gradient(given: object, own: torch.Tensor, arrives: torch.Tensor) -> None:
-    mistakes = [
-        (own, "backward gives −1/x²; what arrives has still to be multiplied."),
-        (-arrives * own, "the gradient has the wrong sign."),
-    ]
-    hint = "backward does not give what arrives times −1/x²."
-    expect_same(given, arrives * own, mistakes, hint, "what backward returns")
+def _expect_gradients(leaves: list[torch.Tensor], results: list[torch.Tensor]) -> None:
+    arriving = [torch.randn_like(x) for x in leaves]
+    sent = [one.clone() for one in arriving]
+    gradients = torch.autograd.grad(results, leaves, sent, allow_unused=True)
+    for x, given, arrives in zip(leaves, gradients, arriving, strict=True):
+        own = -1 / x.detach() ** 2
+        mistakes = [
+            (own, "backward gives −1/x²; what arrives has still to be multiplied."),
+            (-arrives * own, "the gradient has the wrong sign."),
+        ]
+        hint = "backward does not give what arrives times −1/x²."
+        expect_same(given, arrives * own, mistakes, hint, "what backward returns")
 
 
 @exercise(
@@ -213,47 +200,50 @@ def five_lines(answer: Callable) -> None:
         expect_kind(given, list, tuple)
         tensors = any(isinstance(one, torch.Tensor) for one in given)
         expect(not tensors, "the losses are tensors; keep loss.item().")
-        many = f"for {steps} steps it returns {len(given)} losses."
-        expect(len(given) == steps, many)
-        weights = parameters_to_vector(mine.parameters())
-        moved = not torch.equal(weights, parameters_to_vector(net.parameters()))
-        expect(
-            moved,
-            "net has not changed; make the optimizer of its parameters, "
-            "and clear before backward, not after.",
+        hint = f"for {steps} steps it returns {len(given)} losses."
+        expect(len(given) == steps, hint)
+        start, weights = map(
+            parameters_to_vector, (net.parameters(), mine.parameters())
         )
-        losses, ways = _plain_sgd(net, (x, target), steps, lr)
-        uncleared, _ = _plain_sgd(net, (x, target), steps, lr, clear=False)
-        for place, loss in enumerate(given):
-            slip = [(uncleared[place], f"{LATER}is .grad cleared at each step?")]
-            hint = LOSS_HINTS[min(place, 2)]
-            expect_same(loss, losses[place], slip, hint, "a loss")
-        last = "the losses are right, and the last update is missing."
+        hint = "net has not changed; make the optimizer of its parameters, "
+        hint += "and clear before backward, not after."
+        expect(not torch.equal(weights, start), hint)
+        _expect_losses(given, net, (x, target), lr)
+        _, right = _plain_sgd(net, (x, target), steps, lr)
+        _, before = _plain_sgd(net, (x, target), steps - 1, lr)
+        mistakes = [(before, "the losses are right, and the last update is missing.")]
         hint = "the losses are right, and the weights of net are others."
-        expect_same(weights, ways[-1], [(ways[-2], last)], hint)
+        expect_same(weights, right, mistakes, hint)
 
 
-LATER = "two losses are right and a later one is not; "
-LOSS_HINTS = (
-    "the first loss is another; is it the mean squared error before the first step?",
-    "the second loss is another; "
-    "is it one step of plain SGD with the lr that is given?",
-    f"{LATER}does each step subtract lr · gradient and no more, without momentum?",
-)
+def _expect_losses(given: Sequence, net: nn.Module, pair: tuple, lr: float) -> None:
+    right, _ = _plain_sgd(net, pair, len(given), lr)
+    uncleared, _ = _plain_sgd(net, pair, len(given), lr, clear=False)
+    later = "two losses are right and a later one is not; "
+    others = "does each step subtract lr · gradient and no more, without momentum?"
+    hints = [
+        "the first loss is another; "
+        "is it the mean squared error before the first step?",
+        "the second loss is another; "
+        "is it one step of plain SGD with the lr that is given?",
+        *[later + others] * (len(given) - 2),
+    ]
+    for loss, wanted, wrong, hint in zip(given, right, uncleared, hints, strict=True):
+        mistakes = [(wrong, f"{later}is .grad cleared at each step?")]
+        expect_same(loss, wanted, mistakes, hint, "a loss")
 
 
 def _plain_sgd(
     net: nn.Module, pair: tuple, steps: int, lr: float, clear: bool = True
-) -> tuple[list[float], list[torch.Tensor]]:
-    """Return the loss before each step and the weights after it, of a copy of net."""
-    net, losses, ways = copy.deepcopy(net), [], []
+) -> tuple[list[float], torch.Tensor]:
+    """Return the loss before each step, and the weights after all, of a copy of net."""
+    net, (x, target), losses = copy.deepcopy(net), pair, []
     optimizer = torch.optim.SGD(net.parameters(), lr=lr)
     for _ in range(steps):
         if clear:
             optimizer.zero_grad()
-        loss = F.mse_loss(net(pair[0]), pair[1])
+        loss = F.mse_loss(net(x), target)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        ways.append(parameters_to_vector(net.parameters()))
-    return losses, ways
+    return losses, parameters_to_vector(net.parameters())

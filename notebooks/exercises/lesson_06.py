@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import center_of_mass
 from torch import nn
 
 from exercises import between, chosen_numbers, expect_kind
@@ -83,8 +84,8 @@ def _expect_outputs(given: dict, names: list[str], truth: dict[str, tuple]) -> N
             (truth[names[-1]][1], last),
             (truth[""][1], whole),
         ]
-        other = "{lead} holds numbers that are not what the layer gives."
-        expect_same(given[name], leaves, mistakes, other, name)
+        hint = "{lead} holds numbers that are not what the layer gives."
+        expect_same(given[name], leaves, mistakes, hint, name)
 
 
 @exercise(
@@ -107,9 +108,9 @@ def filled(answer: Callable) -> None:
         places = (one_map, 0), (one_map, bias), (..., value), (k, value)
         wrong = [model(images), *(logits(*place) for place in places)]
         mistakes = [*zip(wrong, UNFILLED, strict=True)]
-        other = "{lead} is another; is map k, before ReLU, value?"
+        hint = "{lead} is another; is map k, before ReLU, value?"
         lead = f"for {layer}, k {k}, value {value:.3g} the result"
-        expect_same(given, logits(one_map, value), mistakes, other, lead)
+        expect_same(given, logits(one_map, value), mistakes, hint, lead)
 
 
 UNFILLED = (
@@ -146,19 +147,20 @@ NEVER = (
 )
 def recall_precision(answer: Callable) -> None:
     """Check recall and precision of a confusion matrix (row: class, column: answer)."""
-    hint = (
-        "the shares are others; which sum is all images of a class, "
-        "and which all answers of that class?"
-    )
-    swapped = "both rows are right and change places: give recall, then precision."
-    percent = "those are percent; give shares, from 0 to 1."
     for classes in (3, 2, between(3, 6), 4):
         matrix = torch.randint(1, 20, (classes, classes))
         if classes == 4:
             matrix[:, 2] = 0
         raw = torch.stack([matrix.diagonal() / matrix.sum(axis) for axis in (1, 0)])
         right = raw.nan_to_num(0)
-        mistakes = [(right.flip(0), swapped), (100 * right, percent), (raw, NEVER)]
+        swapped = "both rows are right and change places: give recall, then precision."
+        mistakes = [
+            (right.flip(0), swapped),
+            (100 * right, "those are percent; give shares, from 0 to 1."),
+            (raw, NEVER),
+        ]
+        hint = "the shares are others; which sum is all images of a class, "
+        hint += "and which all answers of that class?"
         answer.gives(right, [matrix], mistakes, hint)
 
 
@@ -175,61 +177,56 @@ def fooled(answer: Callable) -> None:
         image = (torch.rand(1, 28, 28) * 1.5 - 0.25).clamp(0, 1)
         mine = image.clone()
         given = answer(model, mine, label, size)
-        right, mistakes = _fooling(model, image, label, size)
-        hint = "{lead} is another; is it the gradient of the label's cross entropy "
-        hint += "by the image?"
-        lead = f"for label {label}, size {size} the picture"
-        expect_same(given, right, mistakes, hint, lead)
+        _expect_step(given, model, image, label, size)
         same = torch.equal(mine, image) and not mine.requires_grad
-        changed = "it is right, and the picture that came in is changed too; "
-        expect(same, f"{changed}work on a clone.")
+        hint = "it is right, and the picture that came in is changed too; "
+        expect(same, hint + "work on a clone.")
         graph = getattr(given, "requires_grad", False)
         expect(not graph, "it is right, and still carries a graph; detach it.")
 
 
-def _fooling(
-    model: nn.Module, image: torch.Tensor, label: int, size: float
-) -> tuple[torch.Tensor, list]:
-    """Return the picture after a step up the loss, and what known mistakes give."""
+def _expect_step(
+    given: object, model: nn.Module, image: torch.Tensor, label: int, size: float
+) -> None:
     x = image.clone().requires_grad_()
     loss = F.cross_entropy(model(x[None]), torch.tensor([label]))
     (slope,) = torch.autograd.grad(loss, x)
-    down = "it goes down the loss, so the model gets surer; "
-    slips = {
-        f"{down}which sign makes the loss larger?": -slope.sign(),
-        "each pixel goes by its own gradient; take only the sign of it.": slope,
-        "the picture is the one that came in.": 0 * slope,
-    }
-    mistakes = [
-        (one, why)
-        for why, way in slips.items()
-        for one in (image + size * way, (image + size * way).clamp(0, 1))
-    ]
-    right = image + size * slope.sign()
-    mistakes.append((right, "some pixels leave 0 to 1; clip them."))
-    return right.clamp(0, 1), mistakes
+    ways = slope.sign(), -slope.sign(), slope, torch.zeros_like(slope)
+    right, *wrong = ((image + size * way).clamp(0, 1) for way in ways)
+    lead = f"for label {label}, size {size} the picture"
+    hint = "{lead} is another; is it the gradient of the label's cross entropy "
+    hint += "by the image?"
+    picture = as_numbers(given, image.shape, lead)
+    mistakes = [*zip(wrong, UNFOOLED, strict=True)]
+    expect_same(picture.clamp(0, 1), right, mistakes, hint, lead)
+    expect_same(picture, right, (), "some pixels leave 0 to 1; clip them.")
+
+
+UNFOOLED = (
+    "it goes down the loss, so the model gets surer; which sign makes the loss larger?",
+    "each pixel goes by its own gradient; take only the sign of it.",
+    "the picture is the one that came in.",
+)
 
 
 @exercise("each pixel counts as much as it is bright.", of="image")
 def centre_of_mass(answer: Callable) -> None:
     """Check a function of image (H×W): (row, column), the mean place of its ink."""
-    hints = (
-        "row and column change places: give the row first.",
-        "every pixel with ink counts the same; weight it by its grey level.",
-        "both are too large by 1; rows and columns count from 0.",
-        "that is the brightest pixel; take the mean of all places.",
-    )
-    other = "{lead} is another place; what do you divide the weighted sum by?"
     for height, width in ((4, 9), (12, 5), (28, 28), (between(6, 30), between(6, 30))):
         image = (torch.rand(height, width) - 0.5).clamp(0)
         image[: height // 2, : width // 3] /= 4
-        places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
-        right, even = (
-            share.flatten() @ places / share.sum()
-            for share in (image, (image > 0).float())
-        )
-        wrong = right.flip(0), even, right + 1, places[image.argmax()]
-        answer.gives(right, [image], [*zip(wrong, hints, strict=True)], other)
+        row, column = center_of_mass(image.numpy())
+        even = "every pixel with ink counts the same; weight it by its grey level."
+        large = "both are too large by 1; rows and columns count from 0."
+        brightest = "that is the brightest pixel; take the mean of all places."
+        mistakes = [
+            ((column, row), "row and column change places: give the row first."),
+            (center_of_mass((image > 0).numpy()), even),
+            ((row + 1, column + 1), large),
+            (divmod(image.argmax().item(), width), brightest),
+        ]
+        hint = "{lead} is another place; what do you divide the weighted sum by?"
+        answer.gives((row, column), [image], mistakes, hint)
 
 
 EMPTY = "a bin without images has no mean, only nan; leave it out."
@@ -255,32 +252,28 @@ def calibration_error(answer: Callable) -> None:
     for low, bins, sure in ((0.02, 4, 0), (0.45, 10, 0), (0.3, 5, 9), (0.02, 1, 9)):
         confidences = torch.cat([low + (0.99 - low) * torch.rand(60), torch.ones(sure)])
         right = torch.rand(60 + sure) < 0.75
+        off = (right.float() - confidences) / len(right)
         own = (confidences * bins).long()
-        shares, alone = _gaps(confidences, right, own)
-        share, gap = _gaps(confidences, right, own.clamp(max=bins - 1))
-        error = share @ gap.abs()
+        alone = torch.bincount(own, off)  # 1.0 in a bin of its own
+        own = own.clamp(max=bins - 1)
+        parts = torch.bincount(own, off)  # of the error, with its sign
+        gaps = parts / torch.bincount(own) * len(right)  # nan where a bin is empty
+        error = parts.abs().sum()
         mistakes = [
-            (shares @ alone.abs(), LAST),
-            ((shares * alone.abs())[own.unique() < bins].sum(), LAST),
-            (gap.abs().mean(), WEIGHT),
-            (gap.abs().sum() / bins, WEIGHT),
-            (share @ gap, SIGNED),
-            ((share @ gap).abs(), SIGNED),
+            (alone.abs().sum(), LAST),
+            (alone[:bins].abs().sum(), LAST),
+            (gaps.abs().nanmean(), WEIGHT),
+            (gaps.abs().nansum() / bins, WEIGHT),
+            (parts.sum(), SIGNED),
+            (parts.sum().abs(), SIGNED),
             (math.nan, EMPTY),
-            (share @ gap**2, "the gaps are squared; take their absolute values."),
+            (
+                (parts * gaps).nansum(),
+                "the gaps are squared; take their absolute values.",
+            ),
             (100 * error, "those are percent; give a share, from 0 to 1."),
         ]
         answer.gives(error, (confidences, right, bins), mistakes)
-
-
-def _gaps(
-    confidences: torch.Tensor, right: torch.Tensor, places: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return for each bin that has images: its share of them, and its accuracy minus
-    its mean confidence.
-    """
-    insides = torch.stack([(places == one).float() for one in places.unique()])
-    return insides.mean(1), insides @ (right.float() - confidences) / insides.sum(1)
 
 
 @exercise(
