@@ -78,8 +78,7 @@ def fitting_loss(answer: Callable) -> None:
     """Check the mean squared error of a prediction (n×1) and a target (n)."""
     hint = "the loss is another; does each prediction meet only its own target?"
     cases = [(torch.randn(n, 1), torch.randn(n)) for n in (4, 1, 7)]
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as told:
         answer.agrees(lambda p, target: F.mse_loss(p[:, 0], target), cases, hint)
     warns = any(issubclass(one.category, UserWarning) for one in told)
     hint = "the numbers are right, and torch still warns; "
@@ -95,8 +94,7 @@ def mean_loss(answer: Callable) -> None:
     for many, criterion in ((3, F.mse_loss), (2, F.l1_loss)):
         net = nn.Sequential(nn.Linear(3, 2), nn.Dropout()).eval()
         batches = [(torch.randn(4, 3), torch.randn(4, 2)) for _ in range(many)]
-        with torch.no_grad():
-            right = sum(criterion(net(x), y).item() for x, y in batches) / many
+        right = sum(criterion(net(x), y).item() for x, y in batches) / many
         graphs = graphs_of(net)
         given = answer(net, batches, criterion)
         expect_number(given)
@@ -111,13 +109,8 @@ def mean_loss(answer: Callable) -> None:
     of="parameters, velocities, lr, momentum",
 )
 def momentum_step(answer: Callable) -> None:
-    """Check updates of parameters and velocities in place, with two momenta."""
-    for momentum in (0.8, torch.rand(()).item()):
-        _three_updates(answer, momentum)
-
-
-def _three_updates(answer: Callable, momentum: float) -> None:
-    start, sizes = torch.randn(5), (2, 3)
+    """Check three updates of parameters and velocities in place."""
+    momentum, start, sizes = torch.rand(()).item(), torch.randn(5), (2, 3)
     mine = nn.ParameterList(map(torch.clone, start.split(sizes)))
     parameters, velocities = [*mine], [torch.zeros_like(one) for one in mine]
     right, without = start.clone(), start.clone()
@@ -162,8 +155,8 @@ def reciprocal(answer: type) -> None:
     # Both forward passes come before the first backward: what a pass saves is its own.
     results = [answer.apply(x) for x in leaves]
     for x, result in zip(inputs, results, strict=True):
-        hint, lead = "forward does not give 1/x.", "what forward returns"
-        expect_same(result, 1 / x, (), hint, lead)
+        hint = "forward does not give 1/x."
+        expect_same(result, 1 / x, (), hint, "what forward returns")
     kept = all(map(torch.equal, leaves, inputs))
     expect(kept, "forward changes x itself; leave it as it came.")
     _expect_gradients(leaves, results)
@@ -186,9 +179,7 @@ def _expect_gradients(leaves: list[torch.Tensor], results: list[torch.Tensor]) -
 
 
 @exercise(
-    "clear, forward, loss, backward, step.",
-    of="net, x, target, steps, lr",
-    trains=True,
+    "clear, forward, loss, backward, step.", of="net, x, target, steps, lr", trains=True
 )
 def five_lines(answer: Callable) -> None:
     """Check losses and weights of so many steps of plain SGD on the squared error."""
@@ -202,9 +193,7 @@ def five_lines(answer: Callable) -> None:
         expect(not tensors, "the losses are tensors; keep loss.item().")
         hint = f"for {steps} steps it returns {len(given)} losses."
         expect(len(given) == steps, hint)
-        start, weights = map(
-            parameters_to_vector, (net.parameters(), mine.parameters())
-        )
+        start, weights = (parameters_to_vector(one.parameters()) for one in (net, mine))
         hint = "net has not changed; make the optimizer of its parameters, "
         hint += "and clear before backward, not after."
         expect(not torch.equal(weights, start), hint)

@@ -1,7 +1,6 @@
 """The checkers of notebook 06, inside the ConvNet."""
 
 import contextlib
-import functools
 import math
 from collections.abc import Callable
 
@@ -28,10 +27,8 @@ def _small_convnet() -> ConvNet:
 
 
 FIND = "; what finds a submodule by its name, such as '0.1'?"
-LATE = (
-    "a hook made in a loop looks up its name only when it runs, after the loop; "
-    "hand it over as name=name."
-)
+LATE = "a hook made in a loop looks up its name only when it runs, after the loop; "
+LATE += "hand it over as name=name."
 
 
 @exercise(
@@ -50,8 +47,8 @@ def hooked(answer: Callable) -> None:
         images = torch.rand(3, 1, 28, 28)
         given = answer(model, [*names], images)
         expect_kind(given, dict)
-        found = f"asked for {names}, the dict has the names {first_line([*given])}."
-        expect([*given] == names[-1:] or set(given) == set(names), found)
+        hint = f"asked for {names}, the dict has the names {first_line([*given])}."
+        expect([*given] == names[-1:] or set(given) == set(names), hint)
         _expect_outputs(given, names, _through(model, images))
     model = _small_convnet()
     try:
@@ -77,11 +74,10 @@ def _expect_outputs(given: dict, names: list[str], truth: dict[str, tuple]) -> N
         inside = f"{name} holds what goes into the layer; "
         inside += "which argument of the hook comes out of it?"
         whole = f"{name} holds the output of the whole model; hook the layer itself."
-        last = f"{name} holds the output of {names[-1]}: {LATE}"
         mistakes = [
             (enters, inside),
             (enters[None], inside),  # the hook gets it in a tuple
-            (truth[names[-1]][1], last),
+            (truth[names[-1]][1], f"{name} holds the output of {names[-1]}: {LATE}"),
             (truth[""][1], whole),
         ]
         hint = "{lead} holds numbers that are not what the layer gives."
@@ -95,22 +91,14 @@ def _expect_outputs(given: dict, names: list[str], truth: dict[str, tuple]) -> N
 def filled(answer: Callable) -> None:
     """Check the logits where map k of a convolution holds `value` everywhere."""
     model = _small_convnet()
-    for layer, k, value in (
-        ("conv1", 1, 0.0),
-        ("conv2", 2, 1.5),
-        ("conv2", between(0, 1), 0.0),
-        ("conv1", 0, -torch.rand(()).item()),
-    ):
-        images, one_map = torch.rand(4, 1, 28, 28), (slice(None), k)
-        given = answer(model, layer, k, value, images.clone())
-        logits = functools.partial(_logits_with, model, layer, images)
+    for layer, k, value in (("conv1", 1, 1.5), ("conv2", 2, -between(1, 9) / 10)):
+        images, every = torch.rand(4, 1, 28, 28), (slice(None), k)
         bias = model.get_submodule(layer).bias[k].item()
-        places = (one_map, 0), (one_map, bias), (..., value), (k, value)
-        wrong = [model(images), *(logits(*place) for place in places)]
-        mistakes = [*zip(wrong, UNFILLED, strict=True)]
+        places = (every, value), (every, 0), (every, bias), (..., value), (k, value)
+        right, *wrong = (_logits_with(model, layer, images, *place) for place in places)
+        mistakes = [*zip([model(images), *wrong], UNFILLED, strict=True)]
         hint = "{lead} is another; is map k, before ReLU, value?"
-        lead = f"for {layer}, k {k}, value {value:.3g} the result"
-        expect_same(given, logits(one_map, value), mistakes, hint, lead)
+        answer.gives(right, (model, layer, k, value, images), mistakes, hint)
 
 
 UNFILLED = (
@@ -134,10 +122,8 @@ def _logits_with(
         return model(images)
 
 
-NEVER = (
-    "class 2 is never answered, and 0/0 is no number; "
-    "let its precision be 0, for example with clamp(min=1)."
-)
+NEVER = "class 2 is never answered, and 0/0 is no number; "
+NEVER += "let its precision be 0, for example with clamp(min=1)."
 
 
 @exercise(
@@ -177,7 +163,14 @@ def fooled(answer: Callable) -> None:
         image = (torch.rand(1, 28, 28) * 1.5 - 0.25).clamp(0, 1)
         mine = image.clone()
         given = answer(model, mine, label, size)
-        _expect_step(given, model, image, label, size)
+        lead = f"for label {label}, size {size} the picture"
+        picture = as_numbers(given, image.shape, lead)
+        right, *wrong = _steps(model, image, label, size)
+        mistakes = [*zip(wrong, UNFOOLED, strict=True)]
+        hint = "{lead} is another; is it the gradient of the label's cross entropy "
+        hint += "by the image?"
+        expect_same(picture.clamp(0, 1), right, mistakes, hint, lead)
+        expect_same(picture, right, (), "some pixels leave 0 to 1; clip them.")
         same = torch.equal(mine, image) and not mine.requires_grad
         hint = "it is right, and the picture that came in is changed too; "
         expect(same, hint + "work on a clone.")
@@ -185,21 +178,13 @@ def fooled(answer: Callable) -> None:
         expect(not graph, "it is right, and still carries a graph; detach it.")
 
 
-def _expect_step(
-    given: object, model: nn.Module, image: torch.Tensor, label: int, size: float
-) -> None:
+def _steps(model: nn.Module, image: torch.Tensor, label: int, size: float) -> list:
+    """Return the picture after a step up the loss, and after three other steps."""
     x = image.clone().requires_grad_()
     loss = F.cross_entropy(model(x[None]), torch.tensor([label]))
     (slope,) = torch.autograd.grad(loss, x)
     ways = slope.sign(), -slope.sign(), slope, torch.zeros_like(slope)
-    right, *wrong = ((image + size * way).clamp(0, 1) for way in ways)
-    lead = f"for label {label}, size {size} the picture"
-    hint = "{lead} is another; is it the gradient of the label's cross entropy "
-    hint += "by the image?"
-    picture = as_numbers(given, image.shape, lead)
-    mistakes = [*zip(wrong, UNFOOLED, strict=True)]
-    expect_same(picture.clamp(0, 1), right, mistakes, hint, lead)
-    expect_same(picture, right, (), "some pixels leave 0 to 1; clip them.")
+    return [(image + size * way).clamp(0, 1) for way in ways]
 
 
 UNFOOLED = (
@@ -230,14 +215,8 @@ def centre_of_mass(answer: Callable) -> None:
 
 
 EMPTY = "a bin without images has no mean, only nan; leave it out."
-LAST = (
-    "a confidence of exactly 1.0 falls out of the last bin; "
-    "let that bin hold its upper end too."
-)
-WEIGHT = "every bin counts the same; weight it by its share of the images."
-SIGNED = (
-    "gaps of both signs cancel; take the absolute value in each bin, before the sum."
-)
+LAST = "a confidence of exactly 1.0 falls out of the last bin; "
+LAST += "let that bin hold its upper end too."
 
 
 @exercise(
@@ -246,31 +225,29 @@ SIGNED = (
     errors={ZeroDivisionError: f"; {EMPTY}", IndexError: f"; {LAST}"},
 )
 def calibration_error(answer: Callable) -> None:
-    """Check the expected calibration error of confidences, right and bins,
-    https://arxiv.org/abs/1706.04599.
-    """
+    """Check the expected calibration error, https://arxiv.org/abs/1706.04599."""
     for low, bins, sure in ((0.02, 4, 0), (0.45, 10, 0), (0.3, 5, 9), (0.02, 1, 9)):
         confidences = torch.cat([low + (0.99 - low) * torch.rand(60), torch.ones(sure)])
         right = torch.rand(60 + sure) < 0.75
-        off = (right.float() - confidences) / len(right)
-        own = (confidences * bins).long()
-        alone = torch.bincount(own, off)  # 1.0 in a bin of its own
-        own = own.clamp(max=bins - 1)
-        parts = torch.bincount(own, off)  # of the error, with its sign
-        gaps = parts / torch.bincount(own) * len(right)  # nan where a bin is empty
+        gap, places = right.float() - confidences, (confidences * bins).long()
+        alone = torch.bincount(places, gap) / len(gap)  # 1.0 has a bin of its own
+        places.clamp_(max=bins - 1)
+        parts = torch.bincount(places, gap) / len(gap)  # of the error, with their sign
+        gaps = torch.bincount(places, gap) / torch.bincount(places)  # nan where empty
         error = parts.abs().sum()
+        even = "every bin counts the same; weight it by its share of the images."
+        signed = "gaps of both signs cancel; take the absolute value in each bin, "
+        signed += "before the sum."
+        squared = "the gaps are squared; take their absolute values."
         mistakes = [
             (alone.abs().sum(), LAST),
             (alone[:bins].abs().sum(), LAST),
-            (gaps.abs().nanmean(), WEIGHT),
-            (gaps.abs().nansum() / bins, WEIGHT),
-            (parts.sum(), SIGNED),
-            (parts.sum().abs(), SIGNED),
+            (gaps.abs().nanmean(), even),
+            (gaps.abs().nansum() / bins, even),
+            (parts.sum(), signed),
+            (parts.sum().abs(), signed),
             (math.nan, EMPTY),
-            (
-                (parts * gaps).nansum(),
-                "the gaps are squared; take their absolute values.",
-            ),
+            ((parts * gaps).nansum(), squared),
             (100 * error, "those are percent; give a share, from 0 to 1."),
         ]
         answer.gives(error, (confidences, right, bins), mistakes)
@@ -281,33 +258,29 @@ def calibration_error(answer: Callable) -> None:
 )
 def nearest(answer: Callable) -> None:
     """Check a function that returns the commonest label of the k nearest images."""
-    given, right, first = [], [], []
+    given, right, first, far = [], [], [], 2
     for k, vote, near in (
         (3, 7, [4, 7, 7, 5, 5, 5]),
         (6, 8, [1, 6, 6, 8, 8, 8, 6, 6]),
         (1, 5, [5, 6, 6]),
     ) * 4:
-        image, images, labels = _crowd(near)
-        said = answer(image, images, labels, k)
+        said = answer(*_crowd(near, far), k)
         given.append(as_numbers(said, (), f"for k {k} the result").item())
         right.append(vote)
         first.append(near[0])
     expect(max(given) < 10, "that is the place of an image; give its label.")
     mistakes = [
-        (12 * [FAR], "those are the farthest; take the smallest distances."),
+        (12 * [far], "those are the farthest; take the smallest distances."),
         (first, "that is the label of the very nearest; let all k vote."),
     ]
-    other = "{lead} is {given}, and should be {right}; do exactly the k nearest vote, "
-    other += "by the distance over the whole image?"
-    expect_same(given, right, mistakes, other, "one of the labels")
+    hint = "{lead} is {given}, and should be {right}; do exactly the k nearest vote, "
+    hint += "by the distance over the whole image?"
+    expect_same(given, right, mistakes, hint, "one of the labels")
 
 
-FAR = 2
-
-
-def _crowd(near: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _crowd(near: list[int], far: int) -> tuple[torch.Tensor, ...]:
     """Return an image, and images in random order with labels: `near` from the nearest
-    on, then others, and FAR.
+    on, then others, and at last `far`.
 
     Sums of absolute differences, angles and single rows order them otherwise.
     """
@@ -318,13 +291,12 @@ def _crowd(near: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     distances[0] /= 2  # and still it has one vote
     images = image + distances * F.normalize(ways.flatten(1)).view_as(ways)
     others = torch.randint(3, (52 - len(near),)) * 3
-    labels = torch.tensor([*near, *others, *8 * [FAR]])
+    labels = torch.tensor([*near, *others, *8 * [far]])
     order = torch.randperm(60)
     return image, images[order], labels[order]
 
 
-# The statements about a figure in notebook 06 that it does not support, and what to ask
-# of each.
+# The statements that their figure does not support, and what to ask of each.
 CLAIMS = {
     1: "does another kernel not take over its work when you retrain?",
     4: "does the gradient say what happens under a large change?",
@@ -341,5 +313,5 @@ def supported(answer: set) -> None:
     listed = f"{found} of four found"
     for wrong in sorted(chosen & set(CLAIMS)):
         raise NotYet(f"{listed}; statement {wrong}: {CLAIMS[wrong]}")
-    other = "for which other statement does the figure show just what is said?"
-    expect(found == 4, f"{listed}; {other}")
+    hint = "for which other statement does the figure show just what is said?"
+    expect(found == 4, f"{listed}; {hint}")
