@@ -15,7 +15,7 @@ from itertools import product
 
 import torch
 import torch.nn.functional as F
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from helpers import training
 from helpers.digits import Split
@@ -26,9 +26,7 @@ REFUSED = "The network takes no images N×1×28×28"
 SIGNS = {"sub": "−", "truediv": "÷"}
 
 
-def feature_maps(
-    model: nn.Module, images: torch.Tensor, *names: str
-) -> dict[str, torch.Tensor]:
+def feature_maps(model: nn.Module, images: Tensor, *names: str) -> dict[str, Tensor]:
     """Return what the named layers give for images N×1×28×28, in eval mode, heard by
     forward hooks.
 
@@ -53,7 +51,7 @@ def feature_maps(
     return {name: torch.cat(parts) for name, parts in heard.items()}
 
 
-def stages(model: nn.Module, image: torch.Tensor) -> dict[str, torch.Tensor]:
+def stages(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
     """Return what each operation of a forward gives for one image 1×28×28, by the
     operation's number and name, without the batch's axis.
 
@@ -90,8 +88,8 @@ def _title(node: fx.Node) -> str:
 
 
 def strongest(
-    model: nn.Module, images: torch.Tensor, layer: str, kernel: int, count: int = 8
-) -> tuple[torch.Tensor, torch.Tensor]:
+    model: nn.Module, images: Tensor, layer: str, kernel: int, count: int = 8
+) -> tuple[Tensor, Tensor]:
     """Return the places of the images that excite a kernel most, and the patches that
     do, count×h×w.
 
@@ -108,7 +106,7 @@ def strongest(
     return places, rows[row] @ images[places, 0] @ columns[column].mT
 
 
-def _reach(model: nn.Module, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _reach(model: nn.Module, layer: str) -> tuple[Tensor, Tensor]:
     """Return which of 28 rows each row of a layer's maps sees, 28×h switches, and which
     columns, 28×w.
 
@@ -124,7 +122,7 @@ def _reach(model: nn.Module, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
     return reached[:28].any(2), reached[28:].any(1)
 
 
-def _views(reached: torch.Tensor) -> torch.Tensor:
+def _views(reached: Tensor) -> Tensor:
     """Return n×size×28 switches: which pixel stands where in each place's window, and
     none where the window is beyond an edge or has a gap.
     """
@@ -147,7 +145,7 @@ def without(model: nn.Module, layer: str, kernel: int) -> nn.Module:
     return ablated
 
 
-def ablation(model: nn.Module, split: Split, layer: str) -> torch.Tensor:
+def ablation(model: nn.Module, split: Split, layer: str) -> Tensor:
     """Return the accuracy (K+1)×11 without each of a convolution's K kernels in turn,
     and in the last row with all.
 
@@ -164,8 +162,8 @@ def ablation(model: nn.Module, split: Split, layer: str) -> torch.Tensor:
 
 
 def occlusion(
-    model: nn.Module, image: torch.Tensor, label: int, size: int = 7, fill: float = 0.0
-) -> torch.Tensor:
+    model: nn.Module, image: Tensor, label: int, size: int = 7, fill: float = 0.0
+) -> Tensor:
     """Return the probability of a label with a patch of size×size over each place of
     the image 1×28×28 in turn.
 
@@ -183,7 +181,7 @@ def occlusion(
     return _logits(model, covered).softmax(1)[:, label].view(places, places)
 
 
-def moved(images: torch.Tensor, right: int = 0, down: int = 0) -> torch.Tensor:
+def moved(images: Tensor, right: int = 0, down: int = 0) -> Tensor:
     """Return images N×C×H×W moved by whole pixels, back where negative, on black."""
     return F.pad(images, (right, -right, down, -down))
 
@@ -217,7 +215,7 @@ def copied(model: nn.Module) -> nn.Module:
     return twin.cpu().float().eval()
 
 
-def check_images(images: torch.Tensor, dimensions: int) -> None:
+def check_images(images: Tensor, dimensions: int) -> None:
     """Raise ValueError unless these are float images of 4 dimensions, or one of 3."""
     wanted = "N×1×28×28" if dimensions == 4 else "1×28×28, one image"
     given = type(images).__name__
@@ -230,7 +228,7 @@ def check_images(images: torch.Tensor, dimensions: int) -> None:
     raise SentenceError(f"Give {wish}, not {given}.")
 
 
-def _first(output: object) -> list[torch.Tensor]:
+def _first(output: object) -> list[Tensor]:
     """Return the first tensor that a layer gives, in a list: empty without numbers."""
     while isinstance(output, list | tuple) and output:
         output = output[0]
@@ -248,13 +246,13 @@ def _in_words(what: str) -> Iterator[None]:
         raise SentenceError(f"{what}: {why}") from fault
 
 
-def _logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
     network = _plain(model)
     with _in_words(REFUSED):
         return training.logits(network, images)
 
 
-def _right(model: nn.Module, split: Split) -> torch.Tensor:
+def _right(model: nn.Module, split: Split) -> Tensor:
     return (_logits(model, split.images).argmax(1) == split.labels).double()
 
 

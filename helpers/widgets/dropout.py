@@ -85,5 +85,5 @@ class DropoutBench(Bench):
 
     def _still(self) -> figures.Picture:
         boards = {"input": self.input, "mask": self.mask.double()}
-        means = {f"mean of draws 1 to {self.draw}": self.mean}
-        return figures.matrices(boards | {"output": self.output} | means)
+        boards |= {"output": self.output, f"mean of draws 1 to {self.draw}": self.mean}
+        return figures.matrices(boards)

@@ -8,13 +8,12 @@ kernel.
 import reprlib
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import islice, product
 from math import floor, isqrt
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from helpers import figures, inspection
@@ -33,11 +32,7 @@ TIPS = {
 
 
 def strip(
-    title: str,
-    names: Sequence[str],
-    pictures: torch.Tensor,
-    largest: float = 0.0,
-    side: int = 84,
+    title: str, names: list[str], pictures: Tensor, largest: float = 0.0, side: int = 84
 ) -> dict:
     """Return pictures N×H×W, nan for a gap, under their names as the browser takes
     them, `side` pixels wide.
@@ -93,12 +88,11 @@ class _Gallery(Bench):
         return self._view.pages[row * self._view.across + column]["says"]
 
     def _still(self) -> figures.Picture:
-        few = islice(self._pictures().items(), IN_STILL)
+        few = [*self._pictures().items()][:IN_STILL]
         pictures = {name: picture.nan_to_num() for name, picture in few}
-        signed = any(bool((picture < 0).any()) for picture in pictures.values())
-        return figures.images(
-            pictures, self.says, self._columns, signed=signed, title=self.says
-        )
+        signed = any((picture < 0).any() for picture in pictures.values())
+        says = self.says
+        return figures.images(pictures, says, self._columns, signed=signed, title=says)
 
 
 class KernelFilm(_Gallery):
@@ -113,14 +107,12 @@ class KernelFilm(_Gallery):
     moment = _place("moment", "first")
     _sliders, _columns = ("moment",), 4
 
-    def __init__(
-        self, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]
-    ) -> None:
+    def __init__(self, snapshots: Sequence[tuple[int, dict[str, Tensor]]]) -> None:
         self._done, self._film = _stacked(snapshots)
         super().__init__([[self._page(moment)] for moment in range(len(self._done))])
 
     @property
-    def kernels(self) -> dict[str, torch.Tensor]:
+    def kernels(self) -> dict[str, Tensor]:
         """The kernels K×C×k×k at this moment, by name, float32."""
         return {name: values[self.moment] for name, values in self._film.items()}
 
@@ -135,7 +127,7 @@ class KernelFilm(_Gallery):
             "strips": [_kernel_strip(*one, moment) for one in self._film.items()],
         }
 
-    def _pictures(self) -> dict[str, torch.Tensor]:
+    def _pictures(self) -> dict[str, Tensor]:
         return {
             f"{name} {number}": board
             for name, kernels in self.kernels.items()
@@ -143,7 +135,7 @@ class KernelFilm(_Gallery):
         }
 
 
-def _stacked(snapshots: object) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def _stacked(snapshots: object) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the T numbers of batches, and by name the kernels T×K×C×k×k as they are
     now; raise ValueError where these are no snapshots.
     """
@@ -158,7 +150,7 @@ def _stacked(snapshots: object) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     )
 
 
-def _kernel_strip(name: str, values: torch.Tensor, moment: int) -> dict:
+def _kernel_strip(name: str, values: Tensor, moment: int) -> dict:
     end = float(values.nan_to_num(0, 0, 0).abs().max())
     _, count, channels, height, width = values.shape
     title = f"{name}: {count} kernels of {channels}×{height}×{width}, "
@@ -167,7 +159,7 @@ def _kernel_strip(name: str, values: torch.Tensor, moment: int) -> dict:
     return strip(title, names, _side_by_side(values[moment]), end, side)
 
 
-def _side_by_side(kernels: torch.Tensor) -> torch.Tensor:
+def _side_by_side(kernels: Tensor) -> Tensor:
     """Return kernels K×C×k×k as boards K×k×(C·(k+1) − 1), with nan between channels."""
     spaced = F.pad(kernels, (0, 1), value=torch.nan)
     return spaced.transpose(1, 2).flatten(2)[..., :-1]
@@ -185,7 +177,7 @@ class LayerWalk(_Gallery):
     _sliders, _columns = ("image", "layer"), 5
 
     def __init__(
-        self, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, source: str
+        self, model: nn.Module, images: Tensor, labels: Tensor, source: str
     ) -> None:
         inspection.check_images(images, 4)
         if len(images) > MOST or np.shape(labels) != (len(images),):
@@ -198,41 +190,37 @@ class LayerWalk(_Gallery):
         super().__init__([*map(_stage_pages, words, self._stages)])
 
     @property
-    def maps(self) -> torch.Tensor:
+    def maps(self) -> Tensor:
         """What the operation gives for the image, without the batch's axis."""
         return [*self._stages[self.image].values()][self.layer].clone()
 
-    def _pictures(self) -> dict[str, torch.Tensor]:
+    def _pictures(self) -> dict[str, Tensor]:
         boards, names = _boards(self.maps.float())
         return {name or "all": board for name, board in zip(names, boards, strict=True)}
 
 
-def _stage_pages(what: str, stages: dict[str, torch.Tensor]) -> list[dict]:
+def _stage_pages(what: str, stages: dict[str, Tensor]) -> list[dict]:
     pages = []
     for name, maps in stages.items():
         values, size = maps.float(), times(maps.shape) or "1"
         ends = f"from {values.min():.2f} to {values.max():.2f}"
         says = f"{what}, after {name}: {size}, {ends}."
         if values.shape == (10,) and values.isfinite().all():
-            says += _verdict(values.softmax(0))
+            chance, digit = values.softmax(0).max(0)
+            sure = min(floor(1e4 * chance), 9999) / 100  # nobody is sure to 100 %
+            says += f" The answer is {digit}, and softmax is {sure:.2f} % sure."
         boards, names = _boards(values)
         side = 140 if len(boards) < 5 else 98
         pages.append({"says": says, "strips": [strip("", names, boards, side=side)]})
     return pages
 
 
-def _verdict(chances: torch.Tensor) -> str:
-    # Nobody is sure to 100 %, whatever float32 says.
-    sure = min(floor(1e4 * chances.max()), 9999) / 100
-    return f" The answer is {int(chances.argmax())}, and softmax is {sure:.2f} % sure."
-
-
-def _boards(values: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
+def _boards(values: Tensor) -> tuple[Tensor, list[str]]:
     """Return what is drawn of numbers in any number of axes, as boards N×h×w, and their
     names: the last two axes make a board, a row alone makes tiles or is folded.
     """
     if values.ndim > 1:
-        places = product(*map(range, values.shape[:-2]))
+        places = np.ndindex(values.shape[:-2])
         names = [f"map {', '.join(map(str, place))}" for place in places]
         boards = values.reshape(-1, *values.shape[-2:])
         return boards, names if len(names) > 1 else [""]

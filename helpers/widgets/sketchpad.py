@@ -11,7 +11,7 @@ import reprlib
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import islice, pairwise
+from itertools import pairwise
 
 import ipywidgets as widgets
 import torch
@@ -158,24 +158,20 @@ class _Neighbours:
         if not isinstance(digits, Digits):
             kind = type(digits).__name__
             raise SentenceError(f"Give the digits that load_digits() has, not {kind}.")
-        images, self.labels = (part[:COMPARED] for part in digits.train)
-        self.pixels, self.coarse = images[:, 0], _coarse(images)
+        self.images, self.labels = (part[:COMPARED] for part in digits.train)
 
     def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the Euclidean distances and places of the nearest digits, in order."""
-        distances = (self.pixels - image).flatten(1).norm(dim=1)
+        distances = (self.images - image).flatten(1).norm(dim=1)
         return distances.topk(min(NEAREST, len(distances)), largest=False)
 
     def apart(self, image: Tensor, digit: int) -> float:
-        """Return how far the nearest digit of a class is at half the size; or ∞."""
-        others = self.coarse[self.labels == digit]
-        distances = (others - _coarse(image[None, None])).norm(dim=1)
+        """Return how far the nearest digit of a class is at half the size, where
+        strokes that are a pixel apart are near; or ∞.
+        """
+        differences = self.images[self.labels == digit] - image
+        distances = 2 * F.avg_pool2d(differences, 2).flatten(1).norm(dim=1)
         return min(distances.tolist(), default=math.inf)
-
-
-def _coarse(images: Tensor) -> Tensor:
-    """Return N×196: at half the size, strokes that are a pixel apart are near."""
-    return 2 * F.avg_pool2d(images, 2).flatten(1)
 
 
 class Sketchpad(Bench):
@@ -191,7 +187,7 @@ class Sketchpad(Bench):
     centred = shared("centred", check_switch, TIPS["centred"])
 
     def __init__(
-        self, model: nn.Module, digits: Digits, strokes: Sequence | None = None
+        self, model: nn.Module, digits: Digits, strokes: Sequence = EXAMPLE
     ) -> None:
         self._model, self._digits = _reader(model), _Neighbours(digits)
         self._source, self._layers = digits.source, _convolutions(self._model)
@@ -205,7 +201,7 @@ class Sketchpad(Bench):
             "centred": [widgets.Checkbox(True, indent=False, **box)],
         }
         super().__init__(self._tied())
-        self.strokes = EXAMPLE if strokes is None else strokes
+        self.strokes = strokes
         self._view.observe(lambda _: self._reply(), ["asked", "pen", "centred"])
 
     @property
@@ -277,7 +273,7 @@ class Sketchpad(Bench):
         names = [f"{digit} ({distance:.1f})" for digit, distance in pairs]
         title = f"Nearest of {len(self._digits.labels):,} training digits "
         title += f"({self._source}), with their distance"
-        nearest = strip(title, names, self._digits.pixels[places], 1.0)
+        nearest = strip(title, names, self._digits.images[places, 0], 1.0)
         return {
             "picture": as_text((255 * image).round().byte().numpy().tobytes()),
             "probabilities": probabilities.tolist(),
@@ -297,8 +293,8 @@ class Sketchpad(Bench):
             pictures |= {f"{name}, map {place}": one for place, one in enumerate(found)}
         says = "A drawing, and the maps of the network after ReLU. "
         says += self._said(image, probabilities)
-        few = dict(islice(pictures.items(), IN_STILL))
-        return figures.images(few, says, columns=5)
+        few = [*pictures.items()][:IN_STILL]
+        return figures.images(dict(few), says, columns=5)
 
 
 def _likely(digit: int, probability: float) -> str:
