@@ -1,6 +1,4 @@
-"""The checkers of the exercises, one file for each lesson, and what several of them
-expect of an answer.
-"""
+"""The checkers of the exercises, one file a lesson, and what several of them expect."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +9,8 @@ from torch.overrides import TorchFunctionMode
 
 from helpers.checking import NotYet, as_numbers, expect, plain
 
-WINDOW = (
-    "kernel_size",
-    "stride",
-    "padding",
-    "dilation",
-)  # torch takes these as pairs too
+# Torch takes these as pairs too.
+WINDOW = "kernel_size", "stride", "padding", "dilation"
 
 
 def expect_kind(given: object, *kinds: type) -> None:
@@ -36,10 +30,10 @@ def expect_number(given: object) -> None:
 def expect_three(answer: object, right: Sequence[float], hints: Sequence[str]) -> None:
     """Expect three numbers, and say the hint that belongs to the first wrong one."""
     given = as_numbers(answer, (3,)).tolist()
-    for place, (one, number, hint) in enumerate(
-        zip(given, right, hints, strict=True), 1
-    ):
-        expect(one == number, f"number {place} is not {one:g}; {hint}")
+    for place, one in enumerate(given):
+        expect(
+            one == right[place], f"number {place + 1} is not {one:g}; {hints[place]}"
+        )
 
 
 def one_whole(value: object, pairs: bool = True) -> int | None:
@@ -51,15 +45,11 @@ def one_whole(value: object, pairs: bool = True) -> int | None:
 
 
 def chosen_settings(
-    answer: object,
-    names: Sequence[str],
-    needed: Sequence[str],
-    words: dict[str, Sequence[str | bool]] | None = None,
+    answer: object, names: Sequence, needed: Sequence, words: dict | None = None
 ) -> dict:
-    """Return settings with every number as an int, or expect such a dict.
+    """Return settings with every number, or pair of equal ones, as an int.
 
-    A pair of equal numbers is one number where torch takes it for one; `words` are what
-    else a setting may be, such as padding="same".
+    `words` are by name what else a setting may be, such as padding="same".
     """
     listed, example = ", ".join(sorted(names)), ", ".join(f"{one}=…" for one in needed)
     made = isinstance(answer, dict)
@@ -68,10 +58,8 @@ def chosen_settings(
     missing = sorted({*needed} - {*answer})
     verb = "is" if len(missing) == 1 else "are"
     expect(not missing, f"{' and '.join(missing)} {verb} missing.")
-    return {
-        name: _setting(name, value, (words or {}).get(name, ()))
-        for name, value in answer.items()
-    }
+    words = words or {}
+    return {name: _setting(name, answer[name], words.get(name, ())) for name in answer}
 
 
 def _setting(name: str, value: object, words: Sequence[str | bool]) -> object:
@@ -109,11 +97,8 @@ def as_hint() -> Iterator[None]:
 
 
 def graphs_of(model: nn.Sequential) -> list[bool]:
-    """Return a list that grows with each pass: whether the pass made a graph.
-
-    The hook sits on the last layer, where model.forward and copies meet it too.
-    """
-    made = []
+    """Return a list that grows with each pass: whether the pass made a graph."""
+    made = []  # heard at the last layer, where model.forward and copies meet it too
     model[-1].register_forward_hook(lambda *seen: made.append(seen[2].requires_grad))
     return made
 
@@ -126,11 +111,7 @@ class Called(TorchFunctionMode):
         self.names: set[str] = set()
 
     def __torch_function__(
-        self,
-        func: Callable,
-        types: object,
-        args: tuple = (),
-        kwargs: dict | None = None,
+        self, func: Callable, types: object, args: tuple = (), kwargs: object = None
     ) -> object:
         """Note the function, and call it."""
         self.names.add(getattr(func, "__name__", ""))

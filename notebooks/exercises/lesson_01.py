@@ -17,8 +17,7 @@ def one_window(answer: float) -> None:
     """Check the sum of the products of [[1, 2], [3, 4]] and [[0, 1], [2, 3]]."""
     flipped = "10 is what the flipped kernel gives; "
     flipped += "conv2d multiplies number by number as they lie."
-    hint = "multiply each input number with the weight in the same place, "
-    hint += "then add the four products."
+    hint = "multiply number by number in the same place, then add the four products."
     expect_same(answer, 20, [(10, flipped)], hint)
 
 
@@ -38,15 +37,14 @@ def padding_to_keep(answer: Callable) -> None:
         padding = one_whole(given)
         if padding is None:
             as_numbers(given, (), lead)
-            hint = f"{lead} is {plain(given)}; padding is a whole number, so use //."
-            raise NotYet(hint)
+            whole = "padding is a whole number, so use //."
+            raise NotYet(f"{lead} is {plain(given)}; {whole}")
         size = 28 + 2 * padding - (kernel_size - 1)
         expect(size == 28, f"{lead} is {padding}, and 28 pixels become {size}.")
 
 
 @exercise(
-    "your function agrees with F.conv2d for every setting that was tried.",
-    of="image, kernel, stride",
+    "it agrees with F.conv2d for every setting tried.", of="image, kernel, stride"
 )
 def strided_convolution(answer: Callable) -> None:
     """Check a function of image (H×H), kernel (K×K) and stride against F.conv2d."""
@@ -56,7 +54,7 @@ def strided_convolution(answer: Callable) -> None:
     hint = "the shape is right and the numbers are not: "
     hint += "where does the window start, and is nothing flipped?"
     answer.agrees(
-        lambda x, k, s: F.conv2d(x[None], k[None, None], stride=s)[0], cases, hint
+        lambda x, k, s: F.conv2d(x[None], k[None, None], None, s)[0], cases, hint
     )
 
 
@@ -101,8 +99,7 @@ def see_far(answer: dict) -> None:
     with as_hint():
         span = window_span(3, dilation)
         size = output_size(28, 3, padding=padding, dilation=dilation)
-    expect(
-        span == 9, f"with dilation {dilation} the window spans {span} pixels, not 9."
-    )
+    hint = f"with dilation {dilation} the window spans {span} pixels, not 9."
+    expect(span == 9, hint)
     hint = f"the window spans 9 pixels, and 28×28 becomes {size}×{size}; "
     expect(size == 28, hint + "which padding makes up for it?")

@@ -32,21 +32,15 @@ def two_poolings(answer: tuple) -> None:
 @exercise("floor, ceiling, and the dropped window.")
 def pooled_sizes(answer: tuple) -> None:
     """Check the sizes of (13, k 2), (13, k 2, ceil_mode), (3, k 2, s 3, ceil_mode)."""
-    hints = (
-        "without ceil_mode it rounds down.",
-        "with ceil_mode it rounds up.",
-        "where would the second window start?",
-    )
-    up, dropped = (
-        pooled_size(13, 2, ceil_mode=True),
-        pooled_size(3, 2, 3, ceil_mode=True),
-    )
-    expect_three(answer, (pooled_size(13, 2), up, dropped), hints)
+    hints = ["without ceil_mode it rounds down.", "with ceil_mode it rounds up."]
+    hints.append("where would the second window start?")
+    right = [pooled_size(13, 2), pooled_size(13, 2, ceil_mode=True)]
+    right.append(pooled_size(3, 2, 3, ceil_mode=True))
+    expect_three(answer, right, hints)
 
 
 @exercise(
-    "your function agrees with F.avg_pool2d for every setting that was tried.",
-    of="image, kernel_size, stride",
+    "it agrees with F.avg_pool2d wherever tried.", of="image, kernel_size, stride"
 )
 def average_pooling(answer: Callable) -> None:
     """Check a function of image (H×W), kernel_size and stride against F.avg_pool2d."""
@@ -82,11 +76,8 @@ def average_corner(answer: float) -> None:
     """Check the corner of ones, averaged with window 5 and padding 2, to 0.001."""
     smaller = "4/9 is for a window of 3; here the window is 5×5 and the padding 2."
     counted = "1 is what count_include_pad=False gives; by default the zeros count."
-    mistakes = [
-        (1, counted),
-        (0.444, smaller),
-        (0.44, smaller),
-    ]  # as the tables show it
+    # 4/9, and as the tables show it
+    mistakes = [(1, counted), (0.444, smaller), (0.44, smaller)]
     hint = "divide the ones under the corner's window by all the pixels under it, 25."
     expect_same(as_numbers(answer, ()).round(decimals=3), 0.36, mistakes, hint)
 
@@ -112,9 +103,8 @@ def pooled_gradient(answer: object) -> None:
 def pooled_alike(answer: object) -> None:
     """Check another picture than PICTURE that pools to the same in both ways."""
     given = as_numbers(answer, (4, 4), "your picture")[None].float()
-    finite = bool(given.isfinite().all())
     hint = "nan and inf are no brightness; give 4 rows of 4 numbers, [[…], […]]."
-    expect(finite, hint)
+    expect(bool(given.isfinite().all()), hint)
     changed = bool((given - PICTURE).abs().gt(0.01).any())
     expect(changed, "that is the picture itself; change it.")
     for name, pool in (("largest", F.max_pool2d), ("average", F.avg_pool2d)):

@@ -14,11 +14,8 @@ from helpers.sizes import times
 from helpers.tracing import Trace, trace
 
 CONV2D = "in_channels", "out_channels", *WINDOW, "groups", "bias", "padding_mode"
-WORDS = {
-    "padding": ("same", "valid"),
-    "bias": (True, False),
-    "padding_mode": ("zeros", "reflect", "replicate", "circular"),
-}
+WORDS = {"padding": ("same", "valid"), "bias": (True, False)}
+WORDS["padding_mode"] = "zeros", "reflect", "replicate", "circular"
 
 
 @exercise("3 channels of 5·5 weights and one bias, 16 times.")
@@ -36,9 +33,7 @@ def count_weights(answer: int) -> None:
 @exercise("64 → 62 → 31 → 29 → 14, and 16·14·14 = 3136.")
 def in_features(answer: int) -> None:
     """Check in_features of the first dense layer of Net for pictures of 64×64."""
-    smaller = (
-        "576 is for 32×32; follow 64 pixels through both convolutions and poolings."
-    )
+    smaller = "576 is for 32×32; follow 64 pixels through all four layers with windows."
     quarter = "64 / 4 is 16, but "
     quarter += "each 3×3 convolution without padding takes 2 pixels off."
     floor = "mind the floor: the last pooling meets 29 pixels."
@@ -174,19 +169,15 @@ def own_network(answer: nn.Module) -> None:
     expect(_parameters(net) < 20_000, hint)
 
 
-@exercise(
-    "the channels follow on, in_features fits, and the softmax is left to the loss."
-)
+@exercise("the channels and in_features fit, and the softmax is left to the loss.")
 def repaired(answer: nn.Module) -> None:
     """Check the repaired stack: it does what it would do with its own layers."""
     net = _gives_ten_logits(answer)
     found = [one for one in net.modules() if isinstance(one, nn.Conv2d)]
     convolutions = sorted(found, key=lambda one: one.in_channels)
-    sizes = [
-        (one.in_channels, one.out_channels, one.kernel_size) for one in convolutions
-    ]
+    sizes = [(*one.weight.shape[:2], one.kernel_size) for one in convolutions]
     hint = "keep both convolutions, from 1 to 8 and from 8 to 16 maps with 5×5, alone."
-    expect(sizes == [(1, 8, (5, 5)), (8, 16, (5, 5))], hint)
+    expect(sizes == [(8, 1, (5, 5)), (16, 8, (5, 5))], hint)
     dense = [one for one in net.modules() if isinstance(one, nn.Linear)]
     number = f"it has {len(dense)} dense layers; "
     expect(len(dense) == 1, number + "keep the one behind Flatten, and add none.")
