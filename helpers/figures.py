@@ -1,8 +1,7 @@
 """Every matplotlib drawing of the course, with words for those who do not see it."""
 
-from collections.abc import Iterator
 from io import BytesIO
-from itertools import cycle, product
+from itertools import accumulate, product
 
 import torch
 from matplotlib import rc_context
@@ -13,14 +12,17 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from helpers import sizes
+from helpers.sizes import times
 
 # Okabe and Ito's blue, vermilion and green, told apart by every kind of colour vision.
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION])
 WARM = LinearSegmentedColormap.from_list("warm", ["white", VERMILION])
-DASHES = "-", "--", ":", "-."
+DASHES = ["-", "--", ":", "-."]
 DOTS_PER_INCH = 80
-PLACING = "input_size", "stride", "padding"
+OPERATION = dict(boxstyle="round", facecolor="0.94", edgecolor="0.4", linewidth=1)
+LEAF = dict(boxstyle="square", facecolor="#ddf3ec", edgecolor=GREEN, linewidth=2)
+SIDES = "input_size", "kernel_size", "stride", "padding", "dilation"
 
 
 class Picture:
@@ -77,12 +79,16 @@ def images(
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
         axis.imshow(picture.numpy(), interpolation="nearest", **ends)
-        axis.set_title(f"{name}\n{_size(picture)}", fontsize=10 if tile > 2 else 8)
+        axis.set_title(
+            f"{name}\n{times(picture.shape)}", fontsize=10 if tile > 2 else 8
+        )
     for axis in axes:
         axis.axis("off")
     if title:
         figure.suptitle(title)
-    words = ", ".join(f"{name} {_size(picture)}" for name, picture in pictures.items())
+    words = ", ".join(
+        f"{name} {times(picture.shape)}" for name, picture in pictures.items()
+    )
     return Picture(figure, f"{says} {kind}: {words}.")
 
 
@@ -103,23 +109,16 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
 
 
 def table(
-    values: torch.Tensor,
-    rows: list[str],
-    columns: list[str],
-    title: str,
-    places: int = 0,
+    values: torch.Tensor, rows: list[str], columns: list[str], title: str
 ) -> Picture:
-    """Draw a table R×C of numbers, darker for larger ones, nan left blank."""
+    """Draw a table R×C of whole numbers, darker for larger ones, nan left blank."""
     size = 1.6 + 0.62 * len(columns), 0.9 + 0.36 * len(rows)
     figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
     top = 1.6 * (float(values.nan_to_num().max()) or 1.0)
     shown = values.clamp(min=0).numpy()
     axis.imshow(shown, cmap=WARM, vmin=0, vmax=top, aspect="auto")
-    texts = [
-        ["" if value.isnan() else f"{value:.{places}f}" for value in row]
-        for row in values
-    ]
+    texts = [["" if one.isnan() else f"{one:.0f}" for one in row] for row in values]
     _write(axis, texts, 9)
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(rows)), rows)
@@ -162,10 +161,10 @@ def lines(
 ) -> Picture:
     """Draw curves over start, start + 1, …, and say every number in the words."""
     axis = _plot(7.5, 3.6, title, along, up)
-    colours = BLUE, VERMILION, "black"
-    for (name, values), style in zip(curves.items(), _styles(colours), strict=False):
+    axis.set_prop_cycle(color=[BLUE, VERMILION, "black"] * 4, linestyle=DASHES * 3)
+    for name, values in curves.items():
         places = range(start, start + len(values))
-        axis.plot(places, values, marker="o", markersize=4, label=name, **style)
+        axis.plot(places, values, marker="o", markersize=4, label=name)
     axis.set_ylim(0, None)
     axis.figure.legend(loc="outside right upper")
     words = "; ".join(
@@ -178,10 +177,9 @@ def lines(
 def in_bins(values: list[float], most: int = 100) -> tuple[list[int], list[float]]:
     """Return the ends of at most `most` stretches of the values, and their means."""
     width = -(-len(values) // most) or 1
-    starts = range(0, len(values), width)
-    stretches = [values[start : start + width] for start in starts]
-    ends = [min(start + width, len(values)) for start in starts]
-    return ends, [sum(stretch) / len(stretch) for stretch in stretches]
+    stretches = [values[i : i + width] for i in range(0, len(values), width)]
+    means = [sum(stretch) / len(stretch) for stretch in stretches]
+    return [*accumulate(map(len, stretches))], means
 
 
 def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
@@ -194,13 +192,13 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     size = 9.5, 3.4 + 0.25 * named * len(runs)
     figure = Figure(figsize=size, layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    colours = BLUE, VERMILION, "black", GREEN
-    for (name, run), style in zip(runs.items(), _styles(colours), strict=False):
-        _run(loss, name, run, "losses", 1, style)
-        _run(accuracy, name, run, "accuracies", 2, style)
     for axis in figure.axes:
         axis.grid(color="0.9")
         axis.set_xlabel("batches")
+        axis.set_prop_cycle(color=[BLUE, VERMILION, "black", GREEN], linestyle=DASHES)
+    for name, run in runs.items():
+        _run(loss, name, run, "losses", 1)
+        _run(accuracy, name, run, "accuracies", 2)
     loss.set(title=f"loss, {source}", ylabel="cross entropy", yscale="log")
     accuracy.set(title=f"accuracy, {source}", ylabel="share that is right")
     accuracy.set_ylim(None, 1.005)
@@ -216,13 +214,11 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     return Picture(figure, f"{says} {words or 'No run yet'}.")
 
 
-def _run(
-    axis: Axes, name: str, run: dict[str, list], what: str, place: int, style: dict
-) -> None:
-    axis.plot(run["steps"], run[what], lw=1, label=f"{name} training".strip(), **style)
+def _run(axis: Axes, name: str, run: dict[str, list], what: str, place: int) -> None:
+    (line,) = axis.plot(run["steps"], run[what], lw=1, label=f"{name} training".strip())
+    style = dict(color=line.get_color(), linestyle=line.get_linestyle())
     marks = dict(marker="o", markersize=6, markerfacecolor="none", markeredgewidth=2)
-    points = [(row[0], row[place]) for row in run["validation"]]
-    along, up = zip(*points or [(torch.nan, torch.nan)], strict=True)
+    along, up = ([row[part] for row in run["validation"]] for part in (0, place))
     axis.plot(along, up, label=f"{name} validation".strip(), **style, **marks)
 
 
@@ -257,7 +253,9 @@ def graph(
         _arrow(axis, route)
     for number, place in places.items():
         text = f"{number}  {words[number][0]}\n{words[number][1]}"
-        box = _box(number in leaves, number == current)
+        box = LEAF if number in leaves else OPERATION
+        if number == current:
+            box = box | dict(edgecolor="black", linewidth=3)
         axis.text(*place, text, ha="center", va="center", fontsize=8, bbox=box)
     legend = "Square boxes with a thick edge are leaves"
     return Picture(figure, f"{says} {legend}; arrows show the way of the gradients.")
@@ -272,14 +270,6 @@ def _arrow(axis: Axes, route: list[tuple[float, float]]) -> None:
     axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
 
 
-def _box(leaf: bool, current: bool) -> dict[str, object]:
-    shape = dict(boxstyle="round", facecolor="0.94", edgecolor="0.4", linewidth=1)
-    if leaf:
-        shape = dict(boxstyle="square", facecolor="#ddf3ec", edgecolor=GREEN)
-        shape["linewidth"] = 2
-    return shape | (dict(edgecolor="black", linewidth=3) if current else {})
-
-
 def sliding_window(
     panels: dict[str, torch.Tensor], settings: dict, step: int
 ) -> Picture:
@@ -287,33 +277,28 @@ def sliding_window(
 
     "output" is among them; nan is no number.
     """
-    size, stride, padding = (settings[name] for name in PLACING)
-    kernel = {name: settings.get(name, 1) for name in ("kernel_size", "dilation")}
-    output, span = panels["output"], sizes.window_span(**kernel)
+    how = {name: settings[name] for name in SIDES if name in settings}
+    output, stride, padding = panels["output"], how["stride"], how["padding"]
+    span = sizes.window_span(how["kernel_size"], how.get("dilation", 1))
+    read = sizes.pixels_read(**how, places=len(output))
     row, column = divmod(step, len(output))
-    places = dict(stride=stride, padding=padding, places=len(output))
-    read = sizes.pixels_read(size, **kernel, **places)
     figure = Figure(figsize=(12.5, 4))
     widths = [3 if name in ("input", "output", "gradient") else 1.6 for name in panels]
     axes = figure.subplots(1, 4, width_ratios=widths)
     for axis, (name, board) in zip(axes, panels.items(), strict=True):
         padded = "padded " if padding and name == "input" else ""
-        _numbers(axis, f"{padded}{name} {_size(board)}", board)
+        _numbers(axis, f"{padded}{name} {times(board.shape)}", board)
         if name in ("input", "gradient"):
-            _hatch(axis, size, padding, read)
+            _hatch(axis, how["input_size"], padding, read)
             _frame(axis, row * stride, column * stride, span)
         if name == "output":
             _frame(axis, row, column, 1)
     words = ", ".join(f"{name} {value}" for name, value in settings.items())
     result = f"output[{row}, {column}] = {_short(output[row, column])}"
     figure.suptitle(f"{words}: output size {len(output)}; {result}", fontsize=11)
-    return Picture(figure, f"The bench with {words}. Output {_size(output)}; {result}.")
-
-
-def _styles(colours: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """Return line styles without end, no two neighbours alike."""
-    for dashes, colour in zip(cycle(DASHES), cycle(colours), strict=False):
-        yield {"linestyle": dashes, "color": colour}
+    return Picture(
+        figure, f"The bench with {words}. Output {times(output.shape)}; {result}."
+    )
 
 
 def _plot(width: float, height: float, title: str, along: str, up: str) -> Axes:
@@ -355,7 +340,3 @@ def _write(axis: Axes, texts: list[list[str]], size: int) -> None:
 def _short(value: torch.Tensor) -> str:
     text = f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
     return "" if value.isnan() else text
-
-
-def _size(values: torch.Tensor) -> str:
-    return "×".join(map(str, values.shape))
