@@ -4,8 +4,7 @@ torch's own words on it: https://docs.pytorch.org/docs/stable/notes/autograd.htm
 """
 
 import gc
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count
@@ -97,20 +96,16 @@ def _nodes(tensor: Tensor) -> list[Node]:
     """Return torch's nodes behind a tensor in the order in which backward comes."""
     way, waiting = nx.DiGraph(), [_root(tensor)]
     way.add_node(waiting[0])
-    try:
-        for node in waiting:
-            for after, _ in node.next_functions:
-                if after is not None:
-                    waiting += [after] * (after not in way)
-                    way.add_edge(node, after)
-        # Leaves come first, then what was made last.
-        order = nx.lexicographical_topological_sort(
-            way, lambda one: -one._sequence_nr()
-        )
-        return list(order)
-    finally:
-        # It refers to itself, and would hold torch's nodes until Python tidies up.
-        way.clear()
+    for node in waiting:
+        for after, _ in node.next_functions:
+            if after is not None:
+                if after not in way:
+                    waiting.append(after)
+                way.add_edge(node, after)
+    # Leaves come first, then what was made last.
+    nodes = [*nx.lexicographical_topological_sort(way, lambda one: -one._sequence_nr())]
+    way.clear()  # it refers to itself, and would hold torch's nodes for longer
+    return nodes
 
 
 def _root(tensor: Tensor) -> Node:
@@ -120,10 +115,9 @@ def _root(tensor: Tensor) -> Node:
     if tensor.grad_fn is not None:
         return tensor.grad_fn
     if not tensor.is_floating_point():
-        why = (
-            f"of {tensor.dtype} has no graph here: compute with floating-point numbers"
-        )
-        raise ValueError(f"The tensor {why}, such as .float() of it.")
+        why = f"of {tensor.dtype} has no graph here"
+        do = "compute with floating-point numbers, such as .float() of it"
+        raise ValueError(f"The tensor {why}: {do}.")
     if tensor.requires_grad:
         why = "is a leaf: it was not computed from others"
         raise ValueError(f"The tensor {why}. Give what was computed from it.")
@@ -132,35 +126,31 @@ def _root(tensor: Tensor) -> Node:
 
 
 def _names(
-    nodes: set[Node], model: nn.Module | None, given: dict[str, Tensor]
+    nodes: list[Node], model: nn.Module | None, given: dict[str, Tensor]
 ) -> dict[Node, str]:
     """Return names for nodes; a parameter that is shared has several."""
-    parameters = _parameters(model)
-    found: dict[Node, list[str]] = {}
+    if not isinstance(model, nn.Module | None):
+        kind = f"model must be an nn.Module, not a {type(model).__name__}"
+        raise ValueError(f"{kind}; tensors get a name like this: x=x.")
+    parameters = {}
+    if model is not None:
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+    found: dict[Node, list[str]] = {node: [] for node in nodes}
     for name, tensor in [*parameters.items(), *given.items()]:
         node = _made_by(tensor)
-        if node in nodes:
-            found.setdefault(node, []).append(name)
+        if node in found:
+            found[node].append(name)
         elif name in given:
             why = "nothing was computed from it, or it requires no gradient"
             raise ValueError(f"{name} is not in the graph: {why}.")
-    learn = [name for name, tensor in parameters.items() if tensor.requires_grad]
-    if learn and not {*learn} & set().union(*found.values()):
+    learn = {name for name, tensor in parameters.items() if tensor.requires_grad}
+    if learn and learn.isdisjoint(chain(*found.values())):
         why = "the tensor was computed by another one"
         raise ValueError(f"No parameter of the model is in the graph: {why}.")
     return {
         node: (" = " if type(node).__name__ == LEAF else ", ").join(names)
         for node, names in found.items()
     }
-
-
-def _parameters(model: nn.Module | None) -> dict[str, nn.Parameter]:
-    if model is None:
-        return {}
-    if not isinstance(model, nn.Module):
-        kind = f"model must be an nn.Module, not a {type(model).__name__}"
-        raise ValueError(f"{kind}; tensors get a name like this: x=x.")
-    return dict(model.named_parameters(remove_duplicate=False))
 
 
 def _made_by(tensor: object) -> Node | None:
@@ -178,12 +168,12 @@ def _graph(
     if unreal := [dtype for dtype in made if dtype.is_complex]:
         real = "gradients are shown for real numbers only"
         raise ValueError(f"The graph computes with {unreal[0]}; {real}.")
-    names = _names(set(nodes), model, given)
+    names = _names(nodes, model, given)
     number_of = {node: number for number, node in enumerate(nodes)}
     found = Graph()
     for node, number in number_of.items():
         after = tuple(number_of.get(other) for other, _ in node.next_functions)
-        found.add_node(number, name=names.get(node, ""), next=after, **_about(node))
+        found.add_node(number, name=names[node], next=after, **_about(node))
     for number, after in found.nodes(data="next"):
         found.add_edges_from((number, other) for other in after if other is not None)
     for number in found:
@@ -199,7 +189,7 @@ def _about(node: Node) -> dict[str, object]:
         "operation": operation,
         "leaf": operation == LEAF,
         "shapes": tuple(tuple(made.shape) for made in node._input_metadata),
-        "saved": {} if operation == LEAF else _saved(node),
+        "saved": _saved(node),
         "usual": all(usual),
     }
 
@@ -207,21 +197,25 @@ def _about(node: Node) -> dict[str, object]:
 def _saved(node: Node) -> dict[str, Shape | str]:
     """Return the shapes of what is saved for backward, or why it cannot be read."""
     found: dict[str, Shape | str] = {}
-    # A Function of one's own keeps saved_tensors.
-    kept = [one for one in dir(node) if one.startswith("_saved_")]
-    for attribute in [*kept, *["saved_tensors"] * hasattr(type(node), "saved_tensors")]:
-        name = attribute.removeprefix("_saved_")
-        try:
-            value = getattr(node, attribute)
-        except RuntimeError as error:
-            found[name] = "changed in place" if CHANGED in str(error) else "freed"
-            continue
-        several = type(value) is tuple
-        parts = {f"{name}[{i}]": one for i, one in enumerate(value)} if several else {}
-        for one, tensor in (parts or {name: value}).items():
-            if isinstance(tensor, Tensor):
-                found[one] = tuple(tensor.shape)
+    for attribute in dir(node):
+        # A Function of one's own keeps saved_tensors.
+        if attribute.startswith(("_saved_", "saved_tensors")):
+            name = attribute.removeprefix("_saved_")
+            try:
+                found |= _shapes(name, getattr(node, attribute))
+            except RuntimeError as error:
+                found[name] = "changed in place" if CHANGED in str(error) else "freed"
     return found
+
+
+def _shapes(name: str, value: object) -> dict[str, Shape]:
+    """Return the shapes of a tensor or a tuple of them; what is no tensor has none."""
+    parts = {name: value}
+    if isinstance(value, tuple):
+        parts = {f"{name}[{i}]": one for i, one in enumerate(value)}
+    return {
+        part: tuple(one.shape) for part, one in parts.items() if isinstance(one, Tensor)
+    }
 
 
 def _layer(found: Graph, number: int) -> str:
@@ -267,22 +261,16 @@ def layout(found: Graph) -> tuple[dict[int, Place], dict[tuple[int, int], list[P
     places = {number: (0, rows[number]) for number in longest}
     taken = set(places.values())
 
-    def order(number: int) -> tuple:
-        return rows[number], leaf[number], number
-
-    for number in sorted(found.nodes - places.keys(), key=order):
-        above = [places[other][0] for other in found.predecessors(number)]
-        left = number in beside or min(above, key=abs) < 0
-        places[number] = _free(min(above, key=abs), left, rows[number], taken)
+    order = {number: (rows[number], leaf[number], number) for number in found}
+    for number in sorted(found.nodes - places.keys(), key=order.get):
+        row, above = rows[number], found.predecessors(number)
+        nearest = min((places[other][0] for other in above), key=abs)
+        columns = count(nearest, -1 if number in beside or nearest < 0 else 1)
+        column = next(c for c in columns if c and (c, row) not in taken)
+        places[number] = column, row
         taken.add(places[number])
     edges = found.edges
     return places, {edge: _route(*(places[n] for n in edge), taken) for edge in edges}
-
-
-def _free(column: int, left: bool, row: int, taken: set[Place]) -> Place:
-    """Return the first place in a row that is free, on this side of a column."""
-    columns = (column + (-step if left else step) for step in count())
-    return next((c, row) for c in columns if c and (c, row) not in taken)
 
 
 def _route(start: Place, end: Place, taken: set[Place]) -> list[Place]:
@@ -308,9 +296,9 @@ class Record:
     """
 
     graph: Graph
+    before: dict[int, Tensor | None]
     arriving: dict[int, list[Tensor | None]] = field(default_factory=dict)
     leaving: dict[int, list[Tensor | None]] = field(default_factory=dict)
-    before: dict[int, Tensor | None] = field(default_factory=dict)
 
     def gradients(self) -> dict[str, Tensor | None]:
         """Return the gradient of each leaf by its name."""
@@ -333,43 +321,35 @@ def record(
     takes where the tensor is no scalar. Raises ValueError where it cannot be done.
     """
     nodes = _nodes(tensor)
-    found = Record(_graph(nodes, model, names))
+    graph = _graph(nodes, model, names)
     if gradient is None and tensor.numel() != 1:
-        shape = f"The tensor has the shape {size(tuple(tensor.shape))}"
+        shape = f"The tensor has the shape {size(tensor.shape)}"
         one = "backward starts from one number: give gradient= too"
         raise ValueError(f"{shape}, and {one}.")
-    leaf = found.graph.nodes(data="leaf")
-    leaves = {number: nodes[number].variable for number in found.graph if leaf[number]}
-    found.before = {number: _apart(leaf.grad) for number, leaf in leaves.items()}
-    with _grads_kept(), ExitStack() as hooks:
-        for number in found.graph.nodes - leaves.keys():
+    leaves = {n: nodes[n].variable for n, leaf in graph.nodes(data="leaf") if leaf}
+    before = {number: _apart(leaf.grad) for number, leaf in leaves.items()}
+    found = Record(graph, before)
+    with ExitStack() as undo:
+        _keep_grads(undo)
+        for number in graph.nodes - leaves.keys():
             catch = partial(_catch, found, number, nodes[number].next_functions)
-            hooks.enter_context(nodes[number].register_hook(catch))
-        results = _gradients(tensor, [*leaves.values()], gradient)
+            undo.enter_context(nodes[number].register_hook(catch))
+        how = {"retain_graph": True, "allow_unused": True}
+        try:
+            results = torch.autograd.grad(tensor, [*leaves.values()], [gradient], **how)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(_reason(str(error))) from error
     for number, result in zip(leaves, results, strict=True):
         found.arriving[number] = [_apart(result)]
     return found
 
 
-def _gradients(tensor: Tensor, leaves: list, gradient: Tensor | None) -> tuple:
-    how = {"retain_graph": True, "allow_unused": True}
-    try:
-        return torch.autograd.grad(tensor, leaves, [gradient], **how)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(_reason(str(error))) from error
-
-
-@contextmanager
-def _grads_kept() -> Iterator[None]:
+def _keep_grads(undo: ExitStack) -> None:
     """Keep the .grad of tensors with retain_grad(), which even torch's grad() fills."""
     # A node does not know its tensors, so all there are must be asked.
-    tensors = [one for one in gc.get_objects() if type(one) is Tensor]
-    kept = [(one, one.grad) for one in tensors if one.retains_grad]
-    try:
-        yield
-    finally:
-        for tensor, grad in kept:
-            tensor.grad = grad
+    for one in gc.get_objects():
+        if type(one) is Tensor and one.retains_grad:
+            undo.callback(setattr, one, "grad", one.grad)
 
 
 def _catch(

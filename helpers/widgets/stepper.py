@@ -22,8 +22,8 @@ FOLDED = 32  # cells along the rows into which a long vector is folded
 # In a picture: between its tiles; nan or inf; the largest number.
 NO_COLOUR, NOT_FINITE, FULL = -128, 127, 126
 FEW = 12  # numbers that are shown as they are
-# Of pictures: size and bytes, each once, numbered in order.
-Boards = dict[tuple[tuple[int, int], bytes], int]
+# Of pictures: rows, columns and numbers as text, each once, numbered in order.
+Boards = dict[tuple[int, int, str], int]
 DENSE = (
     "A dense layer: the bias gets what arrives, added up over the batch; the input "
     "gets it times the weight; the weight gets the input times it."
@@ -132,10 +132,8 @@ class BackwardStepper:
         try:
             still = graph.picture(self.step, f"Step {_where(graph, self.step)}.")
         except autograd.TooLarge:
-            large = (
-                "The graph is too large to draw; stepper.record holds its gradients."
-            )
-            return {"text/plain": f"{self!r}. {large}"}
+            large = "The graph is too large to draw; stepper.record holds its gradients"
+            return {"text/plain": f"{self!r}. {large}."}
         if self._view is None:
             self._show()
         data, metadata = still._repr_mimebundle_()
@@ -156,12 +154,15 @@ def _shown(found: autograd.Record) -> dict:
     """Return all that the browser shows, in words and bytes."""
     places, routes = autograd.layout(found.graph)
     boards: Boards = {}
-    nodes = [_node(found, number, boards) for number in found.graph]
+    nodes = [
+        {"place": places[number], **_node(found, number, boards)}
+        for number in found.graph
+    ]
     return {
-        "nodes": [node | {"place": [*places[i]]} for i, node in enumerate(nodes)],
-        "edges": [[*edge, [[*point] for point in way]] for edge, way in routes.items()],
+        "nodes": nodes,
+        "edges": [[*edge, route] for edge, route in routes.items()],
         "leaves": [_leaf(found, number) for number in found.before],
-        "pictures": [[*size, as_text(numbers)] for size, numbers in boards],
+        "pictures": [*boards],
     }
 
 
@@ -174,13 +175,17 @@ def _node(found: autograd.Record, number: int, boards: Boards) -> dict:
     graph, arriving = found.graph, found.arriving[number]
     node, words = graph.nodes[number], autograd.label(graph, number)
     output = " for output {}" if len(arriving) > 1 else ""
+    kept = {
+        name: what if isinstance(what, str) else autograd.size(what)
+        for name, what in node["saved"].items()
+    }
     leaving = zip(node["next"], found.leaving.get(number, []), strict=True)
     return {
         "words": [f"{number}  {words[0]}", words[1]],
         "leaf": node["leaf"],
         "says": f"Step {_where(graph, number)}.",
         "rule": _rule(graph, node),
-        "saved": ", ".join(f"{name} {_kept(it)}" for name, it in node["saved"].items()),
+        "saved": ", ".join(f"{name} {what}" for name, what in kept.items()),
         "arriving": [
             _piece(f"arrives{output.format(i)}", gradient, boards)
             for i, gradient in enumerate(arriving)
@@ -204,10 +209,6 @@ def _rule(graph: autograd.Graph, node: dict) -> str:
     return RULES.get(node["operation"], "")
 
 
-def _kept(saved: autograd.Shape | str) -> str:
-    return saved if isinstance(saved, str) else autograd.size(saved)
-
-
 def _leaf(found: autograd.Record, number: int) -> list:
     """Return a leaf's node, its name, its shape, and its `.grad` before and after."""
     before, after = found.before[number], found.arriving[number][0]
@@ -225,7 +226,7 @@ def _piece(name: str, gradient: Tensor | None, boards: Boards) -> dict:
     if 1 < numbers.numel() <= LARGEST_PICTURE:
         board = _board(numbers)
         if max(board.shape) <= LONGEST:
-            key = tuple(board.shape), board.numpy().tobytes()
+            key = *board.shape, as_text(board.numpy().tobytes())
             picture = boards.setdefault(key, len(boards))
     return {"name": name, "says": _says(numbers), "picture": picture}
 
@@ -240,7 +241,7 @@ def _size(gradient: Tensor) -> str:
 def _says(gradient: Tensor) -> str:
     """Say shape, norm, zeros and range of a gradient, or its numbers where few."""
     numbers = gradient.flatten()
-    head = f"{autograd.size(tuple(gradient.shape))}, {_size(gradient)}"
+    head = f"{autograd.size(gradient.shape)}, {_size(gradient)}"
     if len(numbers) == 1:
         return head
     if len(numbers) <= FEW:
@@ -272,8 +273,7 @@ def _board(gradient: Tensor) -> Tensor:
 
 def _tiled(tiles: Tensor, columns: int) -> Tensor:
     """Return tiles N×h×w as one board, row by row, with a line between them."""
-    spaced = F.pad(tiles, (0, 1, 0, 1), value=NO_COLOUR)
     missing = -len(tiles) % columns
-    spaced = F.pad(spaced, (0, 0, 0, 0, 0, missing), value=NO_COLOUR)
+    spaced = F.pad(tiles, (0, 1, 0, 1, 0, missing), value=NO_COLOUR)
     rows = spaced.unflatten(0, (-1, columns)).transpose(1, 2)
-    return rows.flatten(2).flatten(0, 1)[:-1, :-1].contiguous()
+    return rows.flatten(2).flatten(0, 1)[:-1, :-1]
