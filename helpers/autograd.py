@@ -89,7 +89,22 @@ def graph(tensor: Tensor, model: nn.Module | None = None, **names: Tensor) -> Gr
     graph holds no tensor and keeps nothing alive. Raises ValueError where the tensor
     has no graph, or one of numbers that are not real.
     """
-    return _graph(_nodes(tensor), model, names)
+    nodes = _nodes(tensor)
+    made = [one.dtype for node in nodes for one in node._input_metadata]
+    if unreal := [dtype for dtype in made if dtype.is_complex]:
+        real = "gradients are shown for real numbers only"
+        raise ValueError(f"The graph computes with {unreal[0]}; {real}.")
+    name_of = _names(nodes, model, names)
+    number_of = {node: number for number, node in enumerate(nodes)}
+    found = Graph()
+    for node, number in number_of.items():
+        after = tuple(number_of.get(other) for other, _ in node.next_functions)
+        found.add_node(number, name=name_of[node], next=after, **_about(node))
+    for number, after in found.nodes(data="next"):
+        found.add_edges_from((number, other) for other in after if other is not None)
+    for number in found:
+        found.nodes[number]["layer"] = _layer(found, number)
+    return found
 
 
 def _nodes(tensor: Tensor) -> list[Node]:
@@ -159,26 +174,6 @@ def _made_by(tensor: object) -> Node | None:
         return None
     with torch.inference_mode(False):  # under it torch cannot say which is a leaf's
         return get_gradient_edge(tensor).node
-
-
-def _graph(
-    nodes: list[Node], model: nn.Module | None, given: dict[str, Tensor]
-) -> Graph:
-    made = [one.dtype for node in nodes for one in node._input_metadata]
-    if unreal := [dtype for dtype in made if dtype.is_complex]:
-        real = "gradients are shown for real numbers only"
-        raise ValueError(f"The graph computes with {unreal[0]}; {real}.")
-    names = _names(nodes, model, given)
-    number_of = {node: number for number, node in enumerate(nodes)}
-    found = Graph()
-    for node, number in number_of.items():
-        after = tuple(number_of.get(other) for other, _ in node.next_functions)
-        found.add_node(number, name=names[node], next=after, **_about(node))
-    for number, after in found.nodes(data="next"):
-        found.add_edges_from((number, other) for other in after if other is not None)
-    for number in found:
-        found.nodes[number]["layer"] = _layer(found, number)
-    return found
 
 
 def _about(node: Node) -> dict[str, object]:
@@ -320,19 +315,18 @@ def record(
     and the graph stays for a backward() of your own. `gradient` is what backward()
     takes where the tensor is no scalar. Raises ValueError where it cannot be done.
     """
-    nodes = _nodes(tensor)
-    graph = _graph(nodes, model, names)
+    nodes, found = _nodes(tensor), graph(tensor, model, **names)
     if gradient is None and tensor.numel() != 1:
         shape = f"The tensor has the shape {size(tensor.shape)}"
         one = "backward starts from one number: give gradient= too"
         raise ValueError(f"{shape}, and {one}.")
-    leaves = {n: nodes[n].variable for n, leaf in graph.nodes(data="leaf") if leaf}
+    leaves = {n: nodes[n].variable for n, leaf in found.nodes(data="leaf") if leaf}
     before = {number: _apart(leaf.grad) for number, leaf in leaves.items()}
-    found = Record(graph, before)
+    kept = Record(found, before)
     with ExitStack() as undo:
         _keep_grads(undo)
-        for number in graph.nodes - leaves.keys():
-            catch = partial(_catch, found, number, nodes[number].next_functions)
+        for number in found.nodes - leaves.keys():
+            catch = partial(_catch, kept, number, nodes[number].next_functions)
             undo.enter_context(nodes[number].register_hook(catch))
         how = {"retain_graph": True, "allow_unused": True}
         try:
@@ -340,8 +334,8 @@ def record(
         except (RuntimeError, TypeError) as error:
             raise ValueError(_reason(str(error))) from error
     for number, result in zip(leaves, results, strict=True):
-        found.arriving[number] = [_apart(result)]
-    return found
+        kept.arriving[number] = [_apart(result)]
+    return kept
 
 
 def _keep_grads(undo: ExitStack) -> None:

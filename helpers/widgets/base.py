@@ -6,7 +6,7 @@ frame, with or without a kernel.
 
 import base64
 import re
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,10 +89,8 @@ class Bench(widgets.VBox):
         setattr(self._view, name, value)
 
     def _settable(self) -> list[str]:
-        kinds = [kind for kind in type(self).__mro__ if issubclass(kind, Bench)]
-        parts = {
-            name: part for kind in kinds[::-1] for name, part in vars(kind).items()
-        }
+        kinds = [vars(kind) for kind in type(self).__mro__ if issubclass(kind, Bench)]
+        parts = ChainMap(*kinds)  # those of the base class come first
         return [name for name, part in parts.items() if getattr(part, "fset", None)]
 
     def _told(self) -> dict[str, object]:
@@ -147,9 +145,8 @@ def slider(name: str, low: int, high: int, tip: str) -> widgets.IntSlider:
 
 def player(tip: str = "Let the window walk") -> widgets.Play:
     """Return a button that walks through steps, two a second."""
-    return widgets.Play(
-        interval=500, show_repeat=False, tooltip=tip, layout={"width": "auto"}
-    )
+    how = {"interval": 500, "show_repeat": False, "layout": {"width": "auto"}}
+    return widgets.Play(tooltip=tip, **how)
 
 
 def controls(
@@ -158,10 +155,8 @@ def controls(
     """Tie each control's trait to the view's in the browser; return them in rows."""
     for control, trait, name in links:
         widgets.jslink((control, trait), (view, name))
-    return widgets.Box(
-        list(dict.fromkeys(control for control, _, _ in links)),
-        layout={"flex_flow": "row wrap"},
-    )
+    shown = dict.fromkeys(control for control, _, _ in links)
+    return widgets.Box([*shown], layout={"flex_flow": "row wrap"})
 
 
 def _holder(control: widgets.Widget) -> str:
