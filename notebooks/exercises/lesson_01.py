@@ -37,9 +37,8 @@ def padding_to_keep(answer: Callable) -> None:
         padding = one_whole(given)
         if padding is None:
             as_numbers(given, (), lead)
-            raise NotYet(
-                f"{lead} is {plain(given)}; padding is a whole number, so use //."
-            )
+            hint = "padding is a whole number, so use //."
+            raise NotYet(f"{lead} is {plain(given)}; {hint}")
         size = 28 + 2 * padding - (kernel_size - 1)
         expect(size == 28, f"{lead} is {padding}, and 28 pixels become {size}.")
 

@@ -50,9 +50,7 @@ def cross_entropy(answer: Callable) -> None:
     answer.agrees(F.cross_entropy, [(large, labels)], hint)
 
 
-@exercise(
-    "dropout off, no graph, and the mode is as it was.", of="model, images, labels"
-)
+@exercise("dropout off, no graph, the mode as it was.", of="model, images, labels")
 def honest_accuracy(answer: Callable) -> None:
     """Check a function that returns the accuracy and leaves the model as it was."""
     for count, mode in ((400, True), (250, False)):
