@@ -42,18 +42,14 @@ TIPS = {
 }
 
 
-def _arc(
-    x: float, y: float, across: float, down: float, start: float, end: float
-) -> list[list[float]]:
+def _arc(y: float, across: float, down: float, start: float, end: float) -> list:
     """Return points on a part of an ellipse, clockwise, in turns from its right end."""
     turns = 2 * math.pi * torch.linspace(start, end, 17, dtype=torch.float64)
-    points = torch.stack([x + across * turns.cos(), y + down * turns.sin()], dim=1)
+    points = torch.stack([0.47 + across * turns.cos(), y + down * turns.sin()], dim=1)
     return points.round(decimals=3).tolist()
 
 
-EXAMPLE = [
-    _arc(0.47, 0.31, 0.21, 0.19, 0.58, 1.25) + _arc(0.47, 0.7, 0.24, 0.2, -0.25, 0.42)
-]
+EXAMPLE = [_arc(0.31, 0.21, 0.19, 0.58, 1.25) + _arc(0.7, 0.24, 0.2, -0.25, 0.42)]
 # Strokes and `asked` are the browser's, all else is Python's answer. `given` counts how
 # often Python has set the strokes, so that the browser can tell them from its own when
 # those come back.
@@ -145,8 +141,9 @@ def _convolutions(model: nn.Module) -> list[str]:
     """Return the names of the convolutions that are called once."""
     names = []
     for name, layer in model.named_modules():
-        with suppress(SentenceError):
-            if isinstance(layer, nn.Conv2d) and feature_maps(model, BLACK, name):
+        if isinstance(layer, nn.Conv2d):
+            with suppress(SentenceError):  # which one called twice or never raises
+                feature_maps(model, BLACK, name)
                 names.append(name)
     return names
 
@@ -159,11 +156,17 @@ class _Neighbours:
             kind = type(digits).__name__
             raise SentenceError(f"Give the digits that load_digits() has, not {kind}.")
         self.images, self.labels = (part[:COMPARED] for part in digits.train)
+        self.source = digits.source
 
-    def nearest(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the Euclidean distances and places of the nearest digits, in order."""
+    def nearest(self, image: Tensor) -> dict[str, object]:
+        """Return a strip of the nearest digits, in order, by Euclidean distance."""
         distances = (self.images - image).flatten(1).norm(dim=1)
-        return distances.topk(min(NEAREST, len(distances)), largest=False)
+        least, places = distances.topk(min(NEAREST, len(distances)), largest=False)
+        pairs = zip(self.labels[places], least, strict=True)
+        names = [f"{digit} ({distance:.1f})" for digit, distance in pairs]
+        title = f"Nearest of {len(self.labels):,} training digits "
+        title += f"({self.source}), with their distance"
+        return strip(title, names, self.images[places, 0], 1.0)
 
     def apart(self, image: Tensor, digit: int) -> float:
         """Return how far the nearest digit of a class is at half the size, where
@@ -190,12 +193,12 @@ class Sketchpad(Bench):
         self, model: nn.Module, digits: Digits, strokes: Sequence = EXAMPLE
     ) -> None:
         self._model, self._digits = _reader(model), _Neighbours(digits)
-        self._source, self._layers = digits.source, _convolutions(self._model)
+        self._layers = _convolutions(self._model)
         self._lock = threading.RLock()  # the browser's messages come in a thread
         self._view = View("sketchpad", **START)
         low, high, step = PENS
         pen = label("pen", TIPS["pen"]) | {"min": low, "max": high, "step": step}
-        box = label("centred", TIPS["centred"]) | {"description": "centred as in MNIST"}
+        box = label("centred as in MNIST", TIPS["centred"])
         self._linked = {
             "pen": [widgets.FloatSlider(self.pen, **pen)],
             "centred": [widgets.Checkbox(True, indent=False, **box)],
@@ -266,20 +269,13 @@ class Sketchpad(Bench):
             self._view.answered = asked
 
     def _shown(self) -> dict[str, object]:
-        """Return what the view shows, by trait."""
         image, probabilities, maps = self._seen()
-        distances, places = self._digits.nearest(image)
-        pairs = zip(self._digits.labels[places], distances, strict=True)
-        names = [f"{digit} ({distance:.1f})" for digit, distance in pairs]
-        title = f"Nearest of {len(self._digits.labels):,} training digits "
-        title += f"({self._source}), with their distance"
-        nearest = strip(title, names, self._digits.images[places, 0], 1.0)
         return {
             "picture": as_text((255 * image).round().byte().numpy().tobytes()),
             "probabilities": probabilities.tolist(),
             "answer": self._said(image, probabilities),
             "maps": [_strip(*one) for one in maps.items()],
-            "nearest": [nearest] if image.any() else [],
+            "nearest": [self._digits.nearest(image)] if image.any() else [],
         }
 
     def _told(self) -> dict[str, object]:
