@@ -142,7 +142,8 @@ def _stacked(snapshots: object) -> tuple[Tensor, dict[str, Tensor]]:
     with suppress(TypeError, ValueError, AttributeError, LookupError, RuntimeError):
         done, film = default_collate([*snapshots])
         film = {name: each.detach().cpu().float() for name, each in film.items()}
-        if film and all(each.ndim == 5 and each.numel() for each in film.values()):
+        alike = film and all(len(kernels) == len(film) for _, kernels in snapshots)
+        if alike and all(each.ndim == 5 and each.numel() for each in film.values()):
             return done, film
     raise SentenceError(
         "A film takes snapshots, such as history.snapshots after fit(), not "
