@@ -39,7 +39,7 @@ FIRST = {  # of a module, the tests that know it best
         "tests/page/test_shape_tracer_page.py",
         "tests/unit/test_tracing.py",
     ],
-    "handout": ["tests/unit/test_handout.py"],
+    "handout": ["tests/unit/test_handout_pages.py"],
     "checking": ["tests/lessons", "tests/unit/test_predict.py"],
     "windows": ["tests/page/test_page.py"],
     "window_words": ["tests/page/test_page.py"],
