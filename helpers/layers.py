@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import resolve_name
 
-from helpers.sizes import times, window_span
+from helpers.sizes import counted, times, window_span
 
-WINDOWS = "Conv", "MaxPool", "AvgPool"
-OTHERS = "ConvTranspose", "BatchNorm", "InstanceNorm"
-AXES = {getattr(nn, f"{kind}{n}d"): n for kind in WINDOWS + OTHERS for n in (1, 2, 3)}
+KINDS = "Conv", "ConvTranspose", "MaxPool", "AvgPool", "BatchNorm", "InstanceNorm"
+AXES = {getattr(nn, f"{kind}{n}d"): n for kind in KINDS for n in (1, 2, 3)}
 VOLUMES = "", "a signal C×L", "a volume C×H×W", "a volume C×D×H×W"
 Shape = tuple[int, ...]
 
@@ -40,7 +39,7 @@ def is_window(layer: nn.Module | None) -> bool:
 
 def named(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Return the layers of torch's, and modules without parts, with their names."""
-    parts = [*model.named_modules()]
+    parts = model.named_modules()
     return [(name_of(*one), one[1]) for one in parts if _is_layer(*one)]
 
 
@@ -179,17 +178,14 @@ def count_rule(layer: nn.Module | None, count: int) -> str:
 
 
 def misfit(name: str, layer: nn.Module, before: Shape, volume: Shape) -> str:
-    """Return what a layer takes and what arrives, or "" where it is not about that.
-
+    """Return what a layer takes and what arrives, or "" where it is not about that;
     `volume` is the last shape with several axes.
     """
-    if not before:
-        return ""
     if isinstance(layer, nn.Linear):
         return _linear_misfit(name, layer.in_features, before, volume)
-    wanted, came = axes(layer) + 1, before[0]
-    if wanted == 1:
+    if not axes(layer):
         return ""
+    wanted, came = axes(layer) + 1, before[0]
     if len(before) != wanted and not isinstance(layer, nn.BatchNorm1d):
         return f"{name} takes {VOLUMES[axes(layer)]}, and {_arrival(before, wanted)}."
     for setting in ("in_channels", "num_features"):
@@ -202,7 +198,7 @@ def misfit(name: str, layer: nn.Module, before: Shape, volume: Shape) -> str:
 
 def _arrival(before: Shape, wanted: int) -> str:
     if len(before) == 1:
-        row = f"a row of {_counted(before[0], 'number')} arrives"
+        row = f"a row of {counted(before[0], 'number')} arrives"
         return f"{row}. Put it before the flattening"
     more = f". Say the channels too, as in {(1, *before)}"
     return f"{times(before)} arrives{more * (len(before) == wanted - 1)}"
@@ -233,14 +229,10 @@ def _window_misfit(name: str, layer: nn.Module, before: Shape) -> str:
         span, room = window_span(k, d), side + 2 * p
         if span > room:
             window = f"A window of {span} (kernel_size {k}, dilation {d})"
-            place = f"{_counted(room, 'pixel')} (input_size {side}, padding {p})"
+            place = f"{counted(room, 'pixel')} (input_size {side}, padding {p})"
             ways = "Use a smaller window, more padding or a larger picture."
             return f"{name}: {window} does not fit into {place}. {ways}"
         if not hasattr(layer, "out_channels") and 2 * p > k:
             most = f"kernel_size {k}: use {k // 2} or less"
             return f"{name}: padding {p} is more than half of {most}."
     return ""
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"

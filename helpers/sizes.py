@@ -31,10 +31,13 @@ def output_size(
         check_whole(name, value)
     padded = input_size + 2 * padding
     if span > padded:
+        window = f"A window of {span} (kernel_size {kernel_size}, dilation {dilation})"
+        room = (
+            f"{counted(padded, 'pixel')} (input_size {input_size}, padding {padding})"
+        )
+        more = counted(span - padded, "pixel")
         raise ValueError(
-            f"A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does "
-            f"not fit into {_pixels(padded)} (input_size {input_size}, padding "
-            f"{padding}): use a smaller window, or {_pixels(span - padded)} more."
+            f"{window} does not fit into {room}: use a smaller window, or {more} more."
         )
     return (padded - span) // stride + 1
 
@@ -101,5 +104,6 @@ def times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def _pixels(count: int) -> str:
-    return f"{count} pixel{'' if count == 1 else 's'}"
+def counted(count: int, word: str) -> str:
+    """Return a number of things as text, such as 2 pixels."""
+    return f"{count} {word}{'' if count == 1 else 's'}"

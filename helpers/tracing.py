@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from numbers import Integral
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +53,7 @@ class Row:
 
     @property
     def found(self) -> list[str]:
-        """What the tracer has found about the layer, as texts: shape and why,
-        parameters and why.
-        """
+        """What is found about the layer: shape and why, parameters and why."""
         count = f"{self.parameters:,}" if self.parameters else ""
         return [times(self.shape), self.size_rule, count, self.count_rule]
 
@@ -139,39 +138,35 @@ def trace(model: nn.Module | Callable[[], nn.Module], shape: Sequence[int]) -> T
 
 
 def _checked(shape: Sequence[int]) -> Shape:
-    sizes = shape if isinstance(shape, Sequence) and len(shape) <= 4 else ()
-    whole = [n for n in sizes if isinstance(n, Integral) and not isinstance(n, bool)]
-    if not whole or len(whole) < len(sizes) or min(whole) < 1:
-        wanted = "one to four whole numbers from 1 on"
-        example = "such as (1, 32, 32) for channels, height and width"
+    sizes = tuple(shape) if isinstance(shape, Sequence) else ()
+    whole = all(isinstance(size, Integral) and size > 0 for size in sizes)
+    if not whole or not 1 <= len(sizes) <= 4:
+        wanted = "one to four whole numbers from 1 on, such as (1, 32, 32) for channels"
         given = reprlib.repr(shape)
-        raise ValueError(f"shape must be {wanted}, {example}, not {given}.")
-    if prod(whole) > MOST:
-        raise ValueError(f"{times(shape)} are more numbers than torch can follow.")
-    return tuple(map(int, whole))
+        raise ValueError(f"shape must be {wanted}, height and width, not {given}.")
+    sizes = tuple(map(int, sizes))
+    if prod(sizes) > MOST:
+        raise ValueError(f"{times(sizes)} are more numbers than torch can follow.")
+    return sizes
 
 
 def _on_meta(model: nn.Module | Callable[[], nn.Module]) -> nn.Module:
-    """Return a copy of the module for prediction, whose tensors have shapes and no
-    numbers, and which has no hooks.
-    """
+    """Return a copy for prediction, whose tensors have no numbers, without hooks."""
     try:
         if not isinstance(model, nn.Module) and callable(model):
             with torch.device("meta"):
                 model = model()
         model = getattr(model, "_orig_mod", model)  # what torch.compile has wrapped
-        _check(model)
         with _Shadows():
-            copied = copy.deepcopy(model).eval()
-    except SentenceError:
-        raise
+            copied = copy.deepcopy(model)
     except Exception as error:  # whatever a student's own class does
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise ValueError(f"The model cannot be made: {reason}.") from None
+    _check(copied)
     for part in copied.modules():
         part._forward_hooks.clear()
         part._forward_pre_hooks.clear()
-    return copied
+    return copied.eval()
 
 
 def _check(model: nn.Module) -> None:
@@ -197,13 +192,13 @@ class _Shadows(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _tensors(things: object) -> Iterator[Tensor]:
-    """Give each tensor in things that may be nested, in order."""
+def _tensors(things: object) -> list[Tensor]:
+    """Return each tensor in things that may be nested, in order."""
     if isinstance(things, Tensor):
-        yield things
-    elif isinstance(things, list | tuple | dict):
-        for thing in things.values() if isinstance(things, dict) else things:
-            yield from _tensors(thing)
+        return [things]
+    inner = things.values() if isinstance(things, dict) else things
+    nested = isinstance(things, list | tuple | dict)
+    return [one for thing in inner for one in _tensors(thing)] if nested else []
 
 
 def _first_line(error: Exception) -> str:
@@ -220,30 +215,26 @@ def _neighbours(recorder: "_Recorder", shape: Shape) -> str:
 
 
 def _remarks(found: Trace) -> Iterator[str]:
-    parts = [(row.parameters, f"parameters of {row.name}") for row in found.rows]
-    for row in found.rows:
-        parts.append((prod(row.shape), f"output of {row.name} for one picture"))
-    numbers, part = max(parts, key=lambda part: part[0], default=(0, ""))
+    rows = found.rows
+    parts = [(row.parameters, f"parameters of {row.name}") for row in rows]
+    parts += [
+        (prod(row.shape), f"output of {row.name} for one picture") for row in rows
+    ]
+    numbers, part = max(parts, key=itemgetter(0), default=(0, ""))
     if 4 * numbers > LARGE:
         size = f"{(40 * numbers + LARGE // 2) // LARGE / 10:,.1f} GB as float32"
         yield f"The {part} would take {size}. Nothing of it was allocated here."
-    rest = found.parameters - sum(row.parameters for row in found.rows)
+    rest = found.parameters - sum(row.parameters for row in rows)
     if rest and not found.misfit:
         yield f"{rest:,} of the parameters belong to no layer that ran."
-    if (row := _unflattened(found)) is not None:
-        yield f"{row.name} took the last axis alone: no Flatten?"
-
-
-def _unflattened(found: Trace) -> Row | None:
-    """Return a dense layer that took a volume with its axes as windows leave them."""
-    volume = found.input_shape
-    for row in found.rows:
+    volume = found.input_shape  # its axes are those that the last window has left
+    for row in rows:
         if layers.is_window(row.module):
             volume = row.shape
         dense = isinstance(row.module, nn.Linear)
         if dense and len(volume) == 3 and row.before == volume:
-            return row
-    return None
+            yield f"{row.name} took the last axis alone: no Flatten?"
+            return
 
 
 class _NumbersWanted(Exception):
@@ -251,9 +242,7 @@ class _NumbersWanted(Exception):
 
 
 class _Recorder(TorchFunctionMode):
-    """Notes each layer that runs, and each torch function that `forward` calls on the
-    pictures between them.
-    """
+    """Notes each layer that runs, and each function called on pictures between them."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -262,14 +251,12 @@ class _Recorder(TorchFunctionMode):
             part.forward = partial(self._layer, name, part, part.forward)
 
     def follow(self, shape: Shape) -> Trace:
-        """Run the model on pictures of a shape, and return what happens; `running`
-        keeps what did not end.
-        """
+        """Run the model on pictures of a shape; `running` keeps what did not end."""
         weights, self.used, self.counted = [*self.model.parameters()], set(), set()
         found = Trace(shape, parameters=sum(p.numel() for p in weights))
         self.rows, self.running = found.rows, None
-        dtypes = [p.dtype for p in weights if p.is_floating_point()]
-        pictures = torch.empty(BATCH, *shape, dtype=[*dtypes, None][0], device="meta")
+        dtype = next((p.dtype for p in weights if p.is_floating_point()), None)
+        pictures = torch.empty(BATCH, *shape, dtype=dtype, device="meta")
         try:
             with torch.no_grad(), torch.device("meta"), self:
                 if self.model(pictures) is None:
@@ -306,13 +293,12 @@ class _Recorder(TorchFunctionMode):
 
     def _run(self, row: Row, call: Callable, inputs: list) -> object:
         """Run a layer or a function, and note it where pictures come in."""
-        arriving = next(_tensors(inputs), None)
-        shape = () if arriving is None else tuple(arriving.shape)
+        shape = next((tuple(one.shape) for one in _tensors(inputs)), ())
         row.before, self.running = shape[1:], row
         result = call()
-        leaving = next(_tensors(result), None)
-        if leaving is not None and (row.module or shape[:1] == (BATCH,)):
-            self._note(row, tuple(leaving.shape))
+        leaving = _tensors(result)
+        if leaving and (row.module or shape[:1] == (BATCH,)):
+            self._note(row, tuple(leaving[0].shape))
         self.running = None
         return result
 
@@ -327,9 +313,7 @@ class _Recorder(TorchFunctionMode):
         self.rows.append(row)
 
     def _explain(self, error: Exception, shape: Shape) -> str:
-        """Return what does not fit, in one or two sentences with the layer's name and
-        the two numbers.
-        """
+        """Say what does not fit, with the layer's name and the two numbers."""
         row, reason = self.running, _first_line(error)
         if isinstance(error, _NumbersWanted):
             asks = f"forward asks for the numbers in a tensor ({error})"
@@ -342,10 +326,11 @@ class _Recorder(TorchFunctionMode):
             wrong = f"{row.layer} does not give one row for each picture"
             return f"{row.name}: {wrong}: {flat} numbers. x.flatten(1) does."
         volumes = [row.shape for row in self.rows if len(row.shape) > 1]
-        place = f" at {times(row.before)}" if row.before else ""
-        last = [shape, *volumes][-1]
-        misfit = layers.misfit(row.name, row.module, row.before, last)
-        return misfit or f"{row.name} stopped{place}: {reason}."
+        if not row.before:
+            return f"{row.name} stopped: {reason}."
+        volume = [shape, *volumes][-1]
+        misfit = layers.misfit(row.name, row.module, row.before, volume)
+        return misfit or f"{row.name} stopped at {times(row.before)}: {reason}."
 
 
 def _on_no_device(func: Callable, name: str, args: tuple, kwargs: dict) -> Callable:

@@ -35,7 +35,7 @@ KINDS = {
     "Flatten": {},
     "Linear": {"in_features": [1, FEATURES, 576], "out_features": [1, FEATURES, 10]},
 }
-LARGEST_CHANNELS, LARGEST_SIDE, MOST_LAYERS = 64, 64, 20
+LARGEST_SIDE, MOST_LAYERS = 64, 20  # and as many channels
 TIPS = {
     "network": "A ready-made stack of layers",
     "channels": "Channels of the picture",
@@ -51,31 +51,28 @@ def layer(kind: str, **settings: int) -> dict[str, object]:
     return {"kind": kind, **usual, **settings}
 
 
-def _stack(*convolutions: dict, row: int, widths: tuple[int, ...]) -> list[dict]:
+def _stack(channels: list[int], widths: list[int], **window: int) -> list[dict]:
+    """Return a convolution, ReLU and pooling for each number of channels, and dense
+    layers of these widths with ReLU between them.
+    """
     parts = []
-    for how in convolutions:
-        parts += [layer("Conv2d", **how), layer("ReLU"), layer("MaxPool2d")]
+    for count in channels:
+        parts.append(layer("Conv2d", out_channels=count, **window))
+        parts += [layer("ReLU"), layer("MaxPool2d")]
     parts.append(layer("Flatten"))
-    for before, after in pairwise((row, *widths)):
+    for before, after in pairwise(widths):
         parts.append(layer("Linear", in_features=before, out_features=after))
         parts.append(layer("ReLU"))
     return parts[:-1]
 
 
-WIDE = {"kernel_size": 5, "padding": 2}
 NETWORKS = {
-    "Net, 32×32": _stack(
-        {"out_channels": 6}, {"out_channels": 16}, row=576, widths=(120, 84, 10)
-    ),
-    "ConvNet, 28×28": _stack(
-        {"out_channels": 4, **WIDE},
-        {"out_channels": 8, **WIDE},
-        row=392,
-        widths=(512, 10),
-    ),
+    "Net, 32×32": _stack([6, 16], [576, 120, 84, 10]),
+    "ConvNet, 28×28": _stack([4, 8], [392, 512, 10], kernel_size=5, padding=2),
     "one convolution": [layer("Conv2d")],
 }
-SIDES = {"Net, 32×32": 32, "ConvNet, 28×28": 28, "one convolution": 32}
+NAMES = [*NETWORKS, OWN]
+SIDES = {"ConvNet, 28×28": 28}  # the others take 32
 
 
 class ShapeTracer(Bench):
@@ -87,7 +84,7 @@ class ShapeTracer(Bench):
     what `helpers.tracing.trace` finds.
     """
 
-    channels = shared("channels", check_whole, TIPS["channels"], 1, LARGEST_CHANNELS)
+    channels = shared("channels", check_whole, TIPS["channels"], 1, LARGEST_SIDE)
     side = shared("side", check_whole, TIPS["side"], 1, LARGEST_SIDE)
     derive = shared("derive", check_switch, TIPS["derive"])
 
@@ -103,24 +100,22 @@ class ShapeTracer(Bench):
         state = {"stacks": [*NETWORKS.values()], "network_index": 0, "layers": []}
         shown = {"channels": 1, "side": 32, "derive": False}
         self._view = View("shape_tracer", **limits, **state, **shown)
-        self._names = [*NETWORKS, OWN]
-        self._network = widgets.Dropdown(
-            options=self._names, **label("network", TIPS["network"])
-        )
+        choice = label("network", TIPS["network"])
+        self._network = widgets.Dropdown(options=NAMES, **choice)
         box = label("derive in_features", TIPS["derive"])
         self._linked = {
             "side": [slider("side", 1, LARGEST_SIDE, TIPS["side"])],
-            "channels": [slider("channels", 1, LARGEST_CHANNELS, TIPS["channels"])],
+            "channels": [slider("channels", 1, LARGEST_SIDE, TIPS["channels"])],
             "derive": [widgets.Checkbox(indent=False, **box)],
         }
         super().__init__(self._tied((self._network, "index", "network_index")))
         self.network, self.channels, self.derive = network, channels, derive
-        self.side = SIDES[network] if side is None else side
+        self.side = SIDES.get(network, 32) if side is None else side
 
     @property
     def network(self) -> str:
         """The ready-made stack that stands there, or "my own"."""
-        return self._names[self._view.network_index]
+        return NAMES[self._view.network_index]
 
     @network.setter
     def network(self, name: str) -> None:
@@ -137,7 +132,7 @@ class ShapeTracer(Bench):
         self._stand(_checked(parts), self.network)
 
     def _stand(self, parts: list[dict[str, object]], network: str) -> None:
-        place = self._names.index(network if parts == NETWORKS.get(network) else OWN)
+        place = NAMES.index(network if parts == NETWORKS.get(network) else OWN)
         self._network.index = place
         with self._view.hold_sync():
             self._view.network_index, self._view.layers = place, parts
@@ -168,16 +163,16 @@ class ShapeTracer(Bench):
         modules, parts = [], [dict(part) for part in self._view.layers]
         channels = self.channels
         for part in parts:
-            kind, how = part["kind"], {}
-            if kind == "Conv2d":
-                how, channels = {"in_channels": channels}, part["out_channels"]
-            if kind == "Linear" and self.derive:
+            if part["kind"] == "Linear" and self.derive:
                 before = self._traced(modules)
                 if not before.misfit:
                     part["in_features"] = min(prod(before.shape), FEATURES)
-            how |= {name: value for name, value in part.items() if name != "kind"}
+            how = dict(part)
+            kind = getattr(nn, how.pop("kind"))
+            if kind is nn.Conv2d:
+                how["in_channels"], channels = channels, part["out_channels"]
             with torch.device("meta"):
-                modules.append(getattr(nn, kind)(**how))
+                modules.append(kind(**how))
         return modules, parts
 
     def _put(self, name: str, value: object) -> None:
@@ -195,8 +190,7 @@ class ShapeTracer(Bench):
 
 
 def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    listed = isinstance(parts, Sequence) and not isinstance(parts, str)
-    if not listed or len(parts) > MOST_LAYERS:
+    if not isinstance(parts, list | tuple) or len(parts) > MOST_LAYERS:
         wanted = f"a list of at most {MOST_LAYERS} layers"
         raise ValueError(f"layers must be {wanted}, not {reprlib.repr(parts)}.")
     return [_checked_layer(part) for part in parts]
@@ -205,12 +199,12 @@ def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
 def _checked_layer(part: dict[str, object]) -> dict[str, object]:
     how = dict(part) if isinstance(part, dict) else {}
     kind = how.pop("kind", None)
-    if not isinstance(kind, str) or kind not in KINDS:
+    if kind not in [*KINDS]:
         wanted = f"a dict with a kind out of {', '.join(KINDS)}"
         raise ValueError(f"A layer is {wanted}, not {reprlib.repr(part)}.")
     for name, value in how.items():
         if name not in KINDS[kind]:
             others = ", ".join(KINDS[kind]) or "none"
             raise ValueError(f"{kind} has no setting {name!r} here; it has {others}.")
-        check_whole(name, value, *KINDS[kind][name][:2])
-    return layer(**part)
+        how[name] = check_whole(name, value, *KINDS[kind][name][:2])
+    return layer(kind, **how)
