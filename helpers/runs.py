@@ -1,6 +1,6 @@
 """A run of training: the recipe that it follows, and the history that it leaves."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -42,9 +42,8 @@ class Recipe:
 
     def changed(self, changes: dict[str, object]) -> "Recipe":
         """Return this recipe with other settings; unknown ones raise ValueError."""
-        names = [part.name for part in fields(self)]
-        if unknown := [name for name in changes if name not in names]:
-            listed = ", ".join(names).replace("lr", "lr (the learning rate)")
+        if unknown := [name for name in changes if name not in vars(self)]:
+            listed = ", ".join(vars(self)).replace("lr", "lr (the learning rate)")
             raise SentenceError(
                 f"There is no setting {unknown[0]!r}; there are {listed}."
             )
@@ -99,9 +98,7 @@ class History:
         return "\n".join(lines + [self.stopped] * bool(self.stopped))
 
     def curves(self) -> dict[str, list]:
-        """Return the run as it is drawn: loss and accuracy of the batches in bins, and
-        each epoch's validation.
-        """
+        """Return the run as `figures.training` takes it, the batches in bins."""
         steps, losses = figures.in_bins(self.losses)
         _, accuracies = figures.in_bins(self.accuracies)
         names = ("batches", "validation_loss", "validation_accuracy")

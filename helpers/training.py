@@ -6,27 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 
 import torch
 import torch.nn.functional as F
 from IPython import get_ipython
 from IPython.display import display
 from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.digits import Digits, Split
 from helpers.interrupts import noted_interrupts
 from helpers.runs import LONG, QUICK, History, Recipe, State
 from helpers.sizes import times
-from helpers.validation import (
-    SentenceError,
-    check_kind,
-    check_number,
-    check_whole,
-)
+from helpers.validation import SentenceError, check_kind, check_number, check_whole
 from helpers.widgets.monitor import Monitor
 
-__all__ = ["LONG", "QUICK", "History", "Recipe", "evaluate", "fit", "logits"]
-__all__ += ["seeded", "shifted"]
+__all__ = ["LONG", "QUICK", "Recipe", "evaluate", "fit", "logits", "seeded", "shifted"]
 OPTIMIZERS = {
     "Adam": partial(torch.optim.Adam, betas=(0.7, 0.9), fused=True),
     "SGD": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
@@ -36,9 +32,7 @@ SNAPSHOTS = 40
 
 
 def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
-    """Return the mean cross entropy and the accuracy of a model on a split, in eval
-    mode and without a graph.
-    """
+    """Return a model's mean cross entropy and accuracy on a split, in eval mode."""
     outputs = logits(model, split.images)
     right = outputs.argmax(1) == split.labels
     return F.cross_entropy(outputs, split.labels).item(), right.double().mean().item()
@@ -46,9 +40,7 @@ def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
 
 @torch.no_grad()
 def logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the logits N×10 for images N×1×28×28 in eval mode, some hundred at a time;
-    each module keeps its mode.
-    """
+    """Return logits N×10 for images N×1×28×28, in eval mode; modes stay as they are."""
     with _evaluating(model):
         return torch.cat([model(batch) for batch in images.split(500)])
 
@@ -74,8 +66,7 @@ def fit(
     monitor: Monitor | None = None,
     **changes: object,
 ) -> History:
-    """Train a model on digits and return the history: `fit(model, digits, epochs=3,
-    lr=0.01)`.
+    """Train a model on digits and return the history: `fit(model, digits, epochs=3)`.
 
     Runs on torch's accelerator where there is one; the model comes back on the CPU, in
     eval mode. On a CPU the same seed, model and number of threads give the same
@@ -91,31 +82,24 @@ def fit(
         check_whole("seed", seed, 0)
         if seconds is not None:
             check_number("seconds", seconds)
+        check_kind("model", model, nn.Module, "a network, such as ConvNet()")
+        check_kind("digits", digits, Digits, "what load_digits() returns")
         with seeded(seed):
-            _check_fit(model, digits)
+            _check_split(model, "digits.train", digits.train)
+            _check_split(model, "digits.validation", digits.validation)
         view = monitor
         if show and not monitor and hasattr(get_ipython(), "kernel"):
             view = Monitor(source=digits.source)
             display(view)
         with seeded(seed):
-            run = _Run(model, digits, recipe, seconds or math.inf, view, noted)
-            history = run.go()
+            history = _Run(model, digits, recipe, seconds or math.inf, view, noted).go()
         if history.stopped and not monitor:
             print(history.stopped)
     return history
 
 
-def _check_fit(model: nn.Module, digits: Digits) -> None:
-    check_kind("model", model, nn.Module, "a network, such as ConvNet()")
-    check_kind("digits", digits, Digits, "what load_digits() returns")
-    for name in ("train", "validation"):
-        _check_split(model, f"digits.{name}", getattr(digits, name))
-
-
 def _check_split(model: nn.Module, name: str, split: Split) -> None:
-    """Raise SentenceError where a model cannot be trained on a split; it is tried with
-    a few images and stays as it is.
-    """
+    """Try a model with a few images; raise SentenceError where it cannot be trained."""
     images, labels = split
     if not len(images) == len(labels) > 0:
         raise SentenceError(
@@ -153,16 +137,11 @@ class _Run:
     interrupts: list[int]
     why: str = ""
 
-    def __post_init__(self) -> None:
+    def go(self) -> History:
         an_epoch = math.ceil(len(self.digits.train.labels) / self.recipe.batch_size)
         self.batches = math.ceil(self.recipe.epochs * an_epoch)
-        start = _copy(self.model.state_dict())
-        self.history = History(self.digits.source, self.recipe, best=start)
-        self.start = time.monotonic()
-
-    def go(self) -> History:
-        """Train until what ends the run, and return the history."""
-        kept = "from then"
+        self.history = History(self.digits.source, self.recipe, _weights(self.model))
+        self.start, kept = time.monotonic(), "from then"
         try:
             self._prepare()
             while not self._over():
@@ -187,26 +166,16 @@ class _Run:
         device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
         # On a CPU, convolutions are faster with a pixel's channels side by side.
         self.model.to(device, memory_format=torch.channels_last)
-        self.train, self.validation = (
-            Split(*(part.to(device) for part in split))
-            for split in (self.digits.train, self.digits.validation)
+        self.images, self.labels = (part.to(device) for part in self.digits.train)
+        self.validation = Split(*(part.to(device) for part in self.digits.validation))
+        recipe, steps = self.recipe, max(self.batches, 4)
+        self.optimizer = OPTIMIZERS[recipe.optimizer](
+            self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
         )
-        name, lr, decay = (
-            self.recipe.optimizer,
-            self.recipe.lr,
-            self.recipe.weight_decay,
-        )
-        self.optimizer = OPTIMIZERS[name](
-            self.model.parameters(), lr=lr, weight_decay=decay
-        )
-        steps = max(self.batches, 4)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer,
-            lr,
-            steps,
-            pct_start=max(RISE[name], 2 / steps),  # it divides by one less than a rise
-            cycle_momentum=name == "SGD",
-            final_div_factor=1e4,
+        # It divides by the steps of the rise less one.
+        rise, cycles = max(RISE[recipe.optimizer], 2 / steps), recipe.optimizer == "SGD"
+        self.schedule = OneCycleLR(
+            self.optimizer, recipe.lr, steps, pct_start=rise, cycle_momentum=cycles
         )
 
     def _over(self) -> bool:
@@ -225,11 +194,14 @@ class _Run:
 
     def _epoch(self) -> None:
         self.model.train()
-        first, labels = len(self.history.batches), self.train.labels
-        order = torch.randperm(len(labels)).to(labels.device)
-        for batch in order.split(int(self.recipe.batch_size)):
-            self._step(self.train.images[batch], labels[batch])
-            self._report()
+        first = len(self.history.batches)
+        for batch in torch.randperm(len(self.labels)).split(
+            int(self.recipe.batch_size)
+        ):
+            self._step(self.images[batch], self.labels[batch])
+            self._keep_kernels()
+            if self.monitor:
+                self.monitor.tick(self.history, self._elapsed(), self.seconds)
             if self._over():
                 break
         self._validate(first)
@@ -245,15 +217,12 @@ class _Run:
         self.schedule.step()
         self.history.batches.append(measured)
 
-    def _report(self) -> None:
-        """Put the kernels aside now and then, and show how far the run is."""
+    def _keep_kernels(self) -> None:
         done = len(self.history.batches)
         if (done - 1) % math.ceil(self.batches / SNAPSHOTS) == 0:
-            state = self.model.state_dict()
-            kernels = {name: part for name, part in state.items() if part.ndim == 4}
-            self.history.snapshots.append((done, _copy(kernels)))
-        if self.monitor:
-            self.monitor.tick(self.history, self._elapsed(), self.seconds)
+            weights = _weights(self.model).items()
+            kernels = {name: part for name, part in weights if part.ndim == 4}
+            self.history.snapshots.append((done, kernels))
 
     def _validate(self, first: int) -> None:
         loss, accuracy = evaluate(self.model, self.validation)
@@ -269,10 +238,9 @@ class _Run:
             "validation_loss": self._finite(loss),
             "validation_accuracy": accuracy,
         }
-        if accuracy > max((row["validation_accuracy"] for row in history), default=-1):
-            history.best = _copy(self.model.state_dict())
-            history.best_epoch = row["epoch"]
         history.rows.append(row)
+        if row is max(history.rows, key=itemgetter("validation_accuracy")):
+            history.best, history.best_epoch = _weights(self.model), len(history)
 
     def _finite(self, loss: float) -> float:
         if not math.isfinite(loss):
@@ -285,13 +253,10 @@ class _Run:
         return loss
 
     def _ended(self, kept: str) -> str:
-        """Return why and where the run ended, and whose weights there are."""
         done, best = len(self.history.batches), "those from before the run"
-        if epoch := self.history.best_epoch:
-            share = self.history[epoch - 1]["validation_accuracy"]
-            best = (
-                f"those of epoch {epoch} ({share:.2%} of the validation digits right)"
-            )
+        if top := self.history.best_epoch:
+            share = self.history[top - 1]["validation_accuracy"]
+            best = f"those of epoch {top} ({share:.2%} of the validation digits right)"
         epoch = max(1, math.ceil(done * self.recipe.epochs / self.batches))
         return (
             f"{self.why} in epoch {epoch}, after {done} of {self.batches} batches; the "
@@ -301,9 +266,7 @@ class _Run:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw random numbers from a seed within the block; those of the caller stay as
-    they are.
-    """
+    """Seed torch within the block; the caller's random numbers stay as they are."""
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
@@ -315,15 +278,13 @@ def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
     """
     if not most:
         return images
-    count, _, height, width = images.shape
-    moves = torch.randint(-most, most + 1, (2, count, 1)).to(images.device)
-    rows = (torch.arange(height, device=images.device) + moves[0]).clamp(0, height - 1)
-    columns = (torch.arange(width, device=images.device) + moves[1]).clamp(0, width - 1)
-    which = torch.arange(count, device=images.device)
-    moved = images[which[:, None, None], :, rows[:, :, None], columns[:, None]]
-    return moved.movedim(-1, 1)
+    height, width = images.shape[2:]
+    edged = F.pad(images, [most] * 4, mode="replicate")
+    places = edged.unfold(2, height, 1).unfold(3, width, 1)
+    rows, columns = torch.randint(2 * most + 1, (2, len(images)))
+    return places[torch.arange(len(images)), :, rows, columns]
 
 
-def _copy(state: State) -> State:
-    how = {"copy": True, "memory_format": torch.contiguous_format}
-    return {name: part.detach().to("cpu", **how) for name, part in state.items()}
+def _weights(model: nn.Module) -> State:
+    how = {"device": "cpu", "copy": True, "memory_format": torch.contiguous_format}
+    return {name: part.to(**how) for name, part in model.state_dict().items()}

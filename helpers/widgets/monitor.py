@@ -2,31 +2,24 @@
 
 import time
 
-import anywidget
-from traitlets import Bool, Float, List, Unicode
-
 from helpers.runs import History
-from helpers.widgets.base import STYLE, script
+from helpers.widgets.base import View
 
 PAUSE = 0.15  # seconds between two drawings at the least
 MOST = 4  # runs side by side, as many as there are styles of line
 
 
-class Monitor(anywidget.AnyWidget):
-    """What the browser draws: a bar, a sentence, and for each run its curves as
-    `figures.training` takes them.
+class Monitor(View):
+    """A bar, a sentence, and the curves of each run as `figures.training` takes them.
+
+    `name` is that of the next run; `stop = True` ends a run.
     """
 
-    _esm = script("monitor")
-    _css = STYLE
-    source = Unicode().tag(sync=True)
-    says = Unicode("not started").tag(sync=True)
-    done = Float(0.0).tag(sync=True)
-    asked = Bool(False).tag(sync=True)  # in the browser, which waits for an answer
-    names = List().tag(sync=True)
-    runs = List().tag(sync=True)
-    name = Unicode()  # of the next run
-    stop = False  # what ends a run
+    def __init__(self, source: str, says: str = "not started", name: str = "") -> None:
+        state = {"source": source, "says": says, "done": 0.0, "names": [], "runs": []}
+        # The browser sets `asked` while it waits for an answer.
+        super().__init__("monitor", **state, asked=False)
+        self.name, self.stop = name, False
 
     def __repr__(self) -> str:
         return f"The view of a training run on {self.source}"
@@ -44,8 +37,9 @@ class Monitor(anywidget.AnyWidget):
     def tick(self, history: History, elapsed: float, seconds: float) -> None:
         """Draw the run as far as it is, unless that was done a moment ago."""
         if time.monotonic() - self._drawn > PAUSE:
-            share = max(len(history.batches) / self._batches, elapsed / seconds)
-            done = min(1.0, share)
+            done = min(
+                1.0, max(len(history.batches) / self._batches, elapsed / seconds)
+            )
             left = elapsed * (1 - done) / done
             self._draw(history, done, f"{elapsed:.0f} s, about {left:.0f} s to go.")
 

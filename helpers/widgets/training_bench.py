@@ -1,6 +1,4 @@
-"""The training sandbox: hyper-parameters on sliders, a button that trains, and the last
-runs side by side.
-"""
+"""The training sandbox: sliders, a button that trains, and the last runs at once."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,8 +44,7 @@ def _chosen(name: str) -> property:
 
 
 class TrainingBench(Bench):
-    """Trains a fresh network with the chosen hyper-parameters, for ten seconds at most,
-    from the same start each time.
+    """Trains a fresh network, from one start, as the sliders say; ten seconds at most.
 
     `make` is a class or a function, such as ConvNet. `bench.train()` does what the
     button does and returns the history; `bench.histories` holds the runs in order. A
@@ -93,26 +90,22 @@ class TrainingBench(Bench):
         return [*self._histories]
 
     def train(self) -> History:
-        """Train a fresh network with the settings as they stand and add the run to the
-        view.
-        """
+        """Train a fresh network with these settings and add the run to the view."""
+        settings = self._told()
+        name = ", ".join(f"{word} {value}" for word, value in settings.items())
+        self._view.name = f"{len(self._histories) + 1}: {name}"
+        count = settings.pop("images")
+        few = Split(*(part[:count] for part in self._digits.train))
+        digits = replace(self._digits, train=few)
+        settings |= {"seconds": SECONDS, "monitor": self._view}
         try:
-            self._histories.append(self._run())
-            return self._histories[-1]
+            with seeded(0):
+                model = self._make()
+            self._histories.append(fit(model, digits, **settings))
         except Exception as fault:  # a button has no place for a traceback
             self._view.says = f"This run failed with {type(fault).__name__}: {fault}"
             raise
-
-    def _run(self) -> History:
-        settings = self._told()
-        name = ", ".join(f"{word} {value}" for word, value in settings.items())
-        count = settings.pop("images")
-        few = Split(*(part[:count] for part in self._digits.train))
-        with seeded(0):
-            model = self._make()
-        self._view.name = f"{len(self._histories) + 1}: {name}"
-        digits = replace(self._digits, train=few)
-        return fit(model, digits, seconds=SECONDS, monitor=self._view, **settings)
+        return self._histories[-1]
 
     def _pressed(self, change: dict) -> None:
         wanted = change["new"]
