@@ -76,20 +76,17 @@ def images(
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(tile * columns, (tile + 0.4) * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    axes, words = figure.subplots(rows, columns, squeeze=False).ravel(), []
     for axis, (name, picture) in zip(axes, pictures.items(), strict=False):
+        size = times(picture.shape)
         axis.imshow(picture.numpy(), interpolation="nearest", **ends)
-        axis.set_title(
-            f"{name}\n{times(picture.shape)}", fontsize=10 if tile > 2 else 8
-        )
+        axis.set_title(f"{name}\n{size}", fontsize=10 if tile > 2 else 8)
+        words.append(f"{name} {size}")
     for axis in axes:
         axis.axis("off")
     if title:
         figure.suptitle(title)
-    words = ", ".join(
-        f"{name} {times(picture.shape)}" for name, picture in pictures.items()
-    )
-    return Picture(figure, f"{says} {kind}: {words}.")
+    return Picture(figure, f"{says} {kind}: {', '.join(words)}.")
 
 
 def matrices(values: dict[str, torch.Tensor]) -> Picture:
@@ -99,13 +96,11 @@ def matrices(values: dict[str, torch.Tensor]) -> Picture:
     size = 0.42 * sum(widths) + 0.5 * len(widths), 0.42 * height + 0.5
     figure = Figure(figsize=size)
     axes = figure.subplots(1, len(values), squeeze=False, width_ratios=widths).ravel()
+    words = []
     for axis, (name, tensor) in zip(axes, values.items(), strict=True):
-        _numbers(axis, name, tensor)
-    words = "; ".join(
-        f"{name}: {' / '.join(' '.join(map(_short, row)) for row in x)}"
-        for name, x in values.items()
-    )
-    return Picture(figure, f"Tables of numbers. {words}.")
+        texts = _numbers(axis, name, tensor)
+        words.append(f"{name}: {' / '.join(map(' '.join, texts))}")
+    return Picture(figure, f"Tables of numbers. {'; '.join(words)}.")
 
 
 def table(
@@ -136,19 +131,19 @@ def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Pict
     A bin is (confidence, accuracy, half of its interval, images).
     """
     axis = _plot(5, 4.2, title, "mean probability of the answer", "share that is right")
-    confidence, accuracy, margin, counts = zip(*bins, strict=True)
+    confidence, accuracy, margin, _ = zip(*bins, strict=True)
     axis.plot([0, 1], [0, 1], "--", color="0.4", label="sure as often as right")
     marks = dict(fmt="o", color=BLUE, capsize=4, label="measured, with its interval")
     axis.errorbar(confidence, accuracy, margin, **marks)
     beside = dict(xytext=(8, -12), textcoords="offset points", fontsize=9)
-    for x, y, count in zip(confidence, accuracy, counts, strict=True):
+    words = []
+    for x, y, _, count in bins:
         axis.annotate(f"{count:,}", (x, y), **beside)
+        words.append(f"{x:.2f} sure, {y:.2f} right, {count} images")
     axis.set_ylim(0, 1.06)
     axis.legend(loc="upper left")
-    words = "; ".join(
-        f"{x:.2f} sure, {y:.2f} right, {count} images" for x, y, _, count in bins
-    )
-    return Picture(axis.figure, f"Points near a diagonal line. {title}. {words}.")
+    says = f"Points near a diagonal line. {title}. {'; '.join(words)}."
+    return Picture(axis.figure, says)
 
 
 def lines(
@@ -162,16 +157,15 @@ def lines(
     """Draw curves over start, start + 1, …, and say every number in the words."""
     axis = _plot(7.5, 3.6, title, along, up)
     axis.set_prop_cycle(color=[BLUE, VERMILION, "black"] * 4, linestyle=DASHES * 3)
+    words = []
     for name, values in curves.items():
         places = range(start, start + len(values))
         axis.plot(places, values, marker="o", markersize=4, label=name)
+        words.append(f"{name}: {' '.join(f'{value:.2f}' for value in values)}")
     axis.set_ylim(0, None)
     axis.figure.legend(loc="outside right upper")
-    words = "; ".join(
-        f"{name}: {' '.join(f'{value:.2f}' for value in values)}"
-        for name, values in curves.items()
-    )
-    return Picture(axis.figure, f"{says} {title}; {up} for each {along}. {words}.")
+    says = f"{says} {title}; {up} for each {along}. {'; '.join(words)}."
+    return Picture(axis.figure, says)
 
 
 def in_bins(values: list[float], most: int = 100) -> tuple[list[int], list[float]]:
@@ -196,9 +190,11 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
         axis.grid(color="0.9")
         axis.set_xlabel("batches")
         axis.set_prop_cycle(color=[BLUE, VERMILION, "black", GREEN], linestyle=DASHES)
+    words = []
     for name, run in runs.items():
         _run(loss, name, run, "losses", 1)
         _run(accuracy, name, run, "accuracies", 2)
+        words.append(f"{name or 'the run'}: {_outcome(run)}")
     loss.set(title=f"loss, {source}", ylabel="cross entropy", yscale="log")
     accuracy.set(title=f"accuracy, {source}", ylabel="share that is right")
     accuracy.set_ylim(None, 1.005)
@@ -207,11 +203,8 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     elif runs:
         loss.legend()
-    words = "; ".join(
-        f"{name or 'the run'}: {_outcome(run)}" for name, run in runs.items()
-    )
     says = f"Two curves along the batches of training on {source}."
-    return Picture(figure, f"{says} {words or 'No run yet'}.")
+    return Picture(figure, f"{says} {'; '.join(words) or 'No run yet'}.")
 
 
 def _run(axis: Axes, name: str, run: dict[str, list], what: str, place: int) -> None:
@@ -296,9 +289,8 @@ def sliding_window(
     words = ", ".join(f"{name} {value}" for name, value in settings.items())
     result = f"output[{row}, {column}] = {_short(output[row, column])}"
     figure.suptitle(f"{words}: output size {len(output)}; {result}", fontsize=11)
-    return Picture(
-        figure, f"The bench with {words}. Output {times(output.shape)}; {result}."
-    )
+    says = f"The bench with {words}. Output {times(output.shape)}; {result}."
+    return Picture(figure, says)
 
 
 def _plot(width: float, height: float, title: str, along: str, up: str) -> Axes:
@@ -323,12 +315,15 @@ def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
             axis.add_patch(Rectangle(corner, 1, 1, lw=0, **mark))
 
 
-def _numbers(axis: Axes, title: str, values: torch.Tensor) -> None:
+def _numbers(axis: Axes, title: str, values: torch.Tensor) -> list[list[str]]:
+    """Draw a matrix with every number, and return the numbers as texts."""
     largest = float(values.nan_to_num().abs().max()) or 1.0
     axis.imshow(values.numpy(), cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
-    _write(axis, [[*map(_short, row)] for row in values], 8 if len(values) < 10 else 6)
+    texts = [[*map(_short, row)] for row in values]
+    _write(axis, texts, 8 if len(values) < 10 else 6)
     axis.set_title(title, fontsize=10)
     axis.set(xticks=[], yticks=[])
+    return texts
 
 
 def _write(axis: Axes, texts: list[list[str]], size: int) -> None:

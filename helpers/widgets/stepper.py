@@ -154,10 +154,7 @@ def _shown(found: autograd.Record) -> dict:
     """Return all that the browser shows, in words and bytes."""
     places, routes = autograd.layout(found.graph)
     boards: Boards = {}
-    nodes = [
-        {"place": places[number], **_node(found, number, boards)}
-        for number in found.graph
-    ]
+    nodes = [_node(found, n, boards) | {"place": places[n]} for n in found.graph]
     return {
         "nodes": nodes,
         "edges": [[*edge, route] for edge, route in routes.items()],
