@@ -9,13 +9,15 @@ import os
 import socket
 import ssl
 import stat
-import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 
@@ -37,7 +39,6 @@ MD5 = {
     "t10k-images-idx3-ubyte": "cf07d9e8b7d094edfc7743cbbe02c530",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-ONE_IS_ZERO = bytes([0, 0, *range(2, 256)])
 ARCHIVES = 11_594_722  # bytes in the four archives together
 PATIENCE = 8.0  # seconds that a mirror may lose
 SLOWEST = 25_000  # bytes a second below which it loses them
@@ -138,11 +139,23 @@ def embedded() -> Digits:
     small = torch.tensor(bundled.images).float()[:, None]
     images = F.interpolate(small, size=20, mode="bilinear")
     digits = Split(F.pad(images, (4, 4, 4, 4)), torch.tensor(bundled.target).long())
-    learned, tested = _parts(digits, _every(5, digits.labels))
-    # One twelfth of each class, of those to learn from, is set apart to validate with.
-    parts = [*_parts(learned, _every(12, learned.labels)), tested]
-    scaled = (Split(part.images.clamp(0, 16) / 16, part.labels) for part in parts)
-    return Digits(*scaled, "scikit-learn digits")
+    learned, tested = _parted(digits, 5)
+    return _split(
+        learned, tested, lambda levels: levels.clamp(0, 16) / 16, "scikit-learn digits"
+    )
+
+
+def _split(
+    learned: Split, tested: Split, scaled: Callable[[Tensor], Tensor], source: str
+) -> Digits:
+    """Return digits with one twelfth of each class, of those to learn from, set apart
+    to validate with; their grey levels are scaled all together.
+    """
+    parts = [*_parted(learned, 12), tested]
+    images = scaled(torch.cat([part.images for part in parts]))
+    labels = [part.labels for part in parts]
+    images = images.split([len(part) for part in labels])
+    return Digits(*map(Split, images, labels), source)
 
 
 def _mnist(root: Path) -> Digits:
@@ -154,11 +167,7 @@ def _mnist(root: Path) -> Digits:
     images = [file[16:].view(-1, 1, 28, 28) for file in files[::2]]
     labels = [file[8:].long() for file in files[1::2]]
     learned, tested = map(Split, images, labels)
-    parts = [*_parts(learned, _every(12, learned.labels)), tested]
-    levels = torch.cat([part.images for part in parts])
-    shared = _shared(root / SHARED, levels).split([len(part.images) for part in parts])
-    splits = (Split(own, part.labels) for own, part in zip(shared, parts, strict=True))
-    return Digits(*splits, "MNIST")
+    return _split(learned, tested, partial(_shared, root / SHARED), "MNIST")
 
 
 def _file(root: Path, name: str) -> Tensor:
@@ -168,13 +177,10 @@ def _file(root: Path, name: str) -> Tensor:
     path = root / RAW / name
     if not os.path.exists(path):
         raise _NotHadError(f"in which {RAW / name} is missing")
-    try:
-        content = bytearray(path.read_bytes() if path.is_file() else b"")
-    except OSError:
-        content = bytearray()
-    if not content:
+    if not (path.is_file() and os.access(path, os.R_OK)):
         raise _NotHadError(f"in which {RAW / name} cannot be read")
-    counted = content.translate(ONE_IS_ZERO) if "images" in name else content
+    content = bytearray(path.read_bytes())
+    counted = content.replace(b"\1", b"\0") if "images" in name else content
     if hashlib.md5(counted, usedforsecurity=False).hexdigest() != MD5[name]:
         raise _NotHadError(f"in which {RAW / name} is incomplete or not MNIST's")
     return torch.frombuffer(content, dtype=torch.uint8)
@@ -222,27 +228,21 @@ def _keep(path: Path, levels: Tensor) -> None:
         new.replace(path)
 
 
-def _beside(path: Path) -> tempfile.TemporaryDirectory:
+def _beside(path: Path) -> TemporaryDirectory:
     """Return a folder on the disk of a file to be; it goes with all that is in it."""
-    return tempfile.TemporaryDirectory(
-        dir=path.parent, prefix=".new-", ignore_cleanup_errors=True
-    )
+    return TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True)
 
 
-def _parts(digits: Split, chosen: Tensor) -> list[Split]:
-    """Return the digits that are not chosen, and those that are."""
-    masks = (~chosen, chosen)
-    return [Split(digits.images[mask], digits.labels[mask]) for mask in masks]
-
-
-def _every(step: int, labels: Tensor) -> Tensor:
-    """Return a mask that is True at one in `step` of each class (give or take one),
-    always the same.
+def _parted(digits: Split, step: int) -> list[Split]:
+    """Return most digits, and one in `step` of each class (give or take one), always
+    the same.
     """
+    labels = digits.labels
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     order = order[labels[order].argsort(stable=True)]
-    mask = torch.zeros(len(labels), dtype=torch.bool)
-    return mask.index_fill_(0, order[::step], True)
+    taken = torch.zeros(len(labels), dtype=torch.bool)
+    taken[order[::step]] = True
+    return [Split(digits.images[mask], labels[mask]) for mask in (~taken, taken)]
 
 
 def _download() -> None:

@@ -108,17 +108,18 @@ def load(path: str | Path) -> ConvNet:
         raise CheckpointError(f"{path} {flaw}.") from None
     with torch.device("meta"):  # without weights of its own
         model = ConvNet((kernels, more_kernels), dense)
-    wanted, found = (
-        {name: f"of shape {tuple(values.shape)}" for name, values in of.items()}
-        for of in (model.state_dict(), state)
-    )
-    for name in wanted | found:
-        is_, should = (of.get(name, "not there") for of in (found, wanted))
-        if is_ != should:
-            flaw = f"{name} is {is_}, and in a ConvNet {should}"
+    own = model.state_dict()
+    for name in own | state:
+        found, wanted = _shape(state, name), _shape(own, name)
+        if found != wanted:
+            flaw = f"{name} is {found}, and in a ConvNet {wanted}"
             raise CheckpointError(f"In {path} {flaw}.")
     model.load_state_dict(state, assign=True)
     return model.eval()
+
+
+def _shape(state: dict[str, Tensor], name: str) -> str:
+    return f"of shape {tuple(state[name].shape)}" if name in state else "not there"
 
 
 def _state(path: str | Path) -> dict[str, Tensor]:
@@ -134,14 +135,13 @@ def _state(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is no file that can be read; {ADVICE}.")
     try:
         state = _own(_read(path))
-        finite = all(bool(values.isfinite().all()) for values in state.values())
+        finite = all(values.isfinite().all() for values in state.values())
     except Exception as fault:  # of many kinds, for damaged and foreign files
         flaw = "is damaged, or does not hold the weights of one network"
         raise CheckpointError(f"{path} {flaw}; {ADVICE}.") from fault
     if not finite:
-        raise CheckpointError(
-            f"{path} holds weights that are no finite numbers; save the network anew."
-        )
+        flaw = "holds weights that are no finite numbers"
+        raise CheckpointError(f"{path} {flaw}; save the network anew.")
     return state
 
 
@@ -152,12 +152,9 @@ def _read(path: str | Path) -> dict:
     # Torch compares no checksums.
     if zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip():
         raise zipfile.BadZipFile
+    parts = [part for part in content.values() if isinstance(part, dict) and part]
     states = [
-        part
-        for part in content.values()
-        if isinstance(part, dict)
-        and part
-        and all(isinstance(values, Tensor) for values in part.values())
+        part for part in parts if all(isinstance(x, Tensor) for x in part.values())
     ]
     return states[0] if len(states) == 1 else content
 

@@ -23,12 +23,9 @@ def output_size(
     All sizes are in pixels along one side. Raises ValueError where no window fits.
     """
     span = window_span(kernel_size, dilation)
-    for name, value in (
-        ("input_size", input_size),
-        ("stride", stride),
-        ("padding", padding),
-    ):
-        check_whole(name, value)
+    check_whole("input_size", input_size, 1)
+    check_whole("stride", stride, 1)
+    check_whole("padding", padding, 0)
     padded = input_size + 2 * padding
     if span > padded:
         window = f"A window of {span} (kernel_size {kernel_size}, dilation {dilation})"
@@ -70,8 +67,8 @@ def pooled_size(
 
 def window_span(kernel_size: int, dilation: int = 1) -> int:
     """Return d(k − 1) + 1, the pixels from the first to the last that are read."""
-    check_whole("kernel_size", kernel_size)
-    check_whole("dilation", dilation)
+    check_whole("kernel_size", kernel_size, 1)
+    check_whole("dilation", dilation, 1)
     return dilation * (kernel_size - 1) + 1
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 LARGEST = 2**31 - 1
-SMALLEST = {"input_size": 1, "kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
 
 
 class SentenceError(ValueError):
@@ -20,37 +19,26 @@ class SentenceError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
-def check_whole(
-    name: str, value: int, smallest: int | None = None, largest: int = LARGEST
-) -> int:
-    """Return a whole number in the range, by default from the least that makes sense;
-    raise ValueError for another.
-    """
-    smallest = SMALLEST[name] if smallest is None else smallest
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not smallest <= value <= largest:
+def check_whole(name: str, value: int, smallest: int, largest: int = LARGEST) -> int:
+    """Return a whole number in the range; raise ValueError for another."""
+    if not _is(value, Integral) or not smallest <= value <= largest:
         wanted = f"a whole number from {smallest} to {largest}"
-        raise ValueError(f"{name} must be {wanted}, not {reprlib.repr(value)}.")
+        raise ValueError(_refusal(name, wanted, value))
     return int(value)
 
 
 def check_number(name: str, value: float, zero: bool = False) -> None:
     """Raise SentenceError for what is no number above 0, or 0 where that will do."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 10**6 or (value == 0 and not zero):
-        least, given = "from 0" if zero else "above 0", reprlib.repr(value)
-        raise SentenceError(
-            f"{name} must be a number {least} to a million, not {given}."
-        )
+    if not _is(value, Real) or not 0 <= value <= 10**6 or (value == 0 and not zero):
+        wanted = f"a number {'from' if zero else 'above'} 0 to a million"
+        raise SentenceError(_refusal(name, wanted, value))
 
 
 def check_choice(name: str, value: object, choices: Sequence) -> None:
     """Raise SentenceError for what is not one of the choices."""
     if isinstance(value, bool) or value not in [*choices]:
-        listed = ", ".join(map(str, choices))
-        raise SentenceError(
-            f"{name} must be one of {listed}, not {reprlib.repr(value)}."
-        )
+        wanted = f"one of {', '.join(map(str, choices))}"
+        raise SentenceError(_refusal(name, wanted, value))
 
 
 def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
@@ -62,7 +50,7 @@ def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
 def check_switch(name: str, value: bool) -> bool:
     """Return True or False; raise ValueError for anything else."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, not {reprlib.repr(value)}.")
+        raise ValueError(_refusal(name, "True or False", value))
     return value
 
 
@@ -72,12 +60,16 @@ def check_step(
     """Return a number in the range, a multiple of 0.01 such as `step` is; raise
     ValueError for another.
     """
-    fits = (
-        isinstance(value, Real)
-        and not isinstance(value, bool)
-        and smallest <= value <= largest
-    )
+    fits = _is(value, Real) and smallest <= value <= largest
     if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
         wanted = f"a number from {smallest} to {largest} in steps of {step}"
-        raise ValueError(f"{name} must be {wanted}, not {reprlib.repr(value)}.")
+        raise ValueError(_refusal(name, wanted, value))
     return round(float(value), 2)
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _refusal(name: str, wanted: str, value: object) -> str:
+    return f"{name} must be {wanted}, not {reprlib.repr(value)}."
