@@ -29,7 +29,6 @@ def photo() -> torch.Tensor:
     """
     # Not needed by those who never ask for a picture.
     from matplotlib.cbook import get_sample_data
-
     from matplotlib.image import imread
 
     levels = torch.tensor(imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
