@@ -77,59 +77,61 @@ class Chart {
   }
 }
 
-function render({ model, el }) {
-  const charts = [
-    new Chart(`loss, ${model.get("source")}`, "cross entropy", LOGARITHM, "losses", 1),
-    new Chart(`accuracy, ${model.get("source")}`, "share that is right", SHARE, "accuracies", 2),
-  ];
-  const bar = node("progress", { max: 1, "aria-label": "How far the training is" });
-  const says = node("p", { role: "status", class: "bench-status" });
-  const legend = node("ul", { class: "curve-names" });
-  el.append(
-    bar,
-    says,
-    node("div", { class: "bench-panels" }, ...charts.map(({ element }) => element)),
-    legend,
-  );
+// A piece of a run's line, for the legend.
+function sample(i) {
+  const line = shape("polyline", { points: "0,5 40,5", class: `curve-run curve-${i % 4} newest` });
+  const size = { viewBox: "0 0 40 10", width: 40, height: 10, "aria-hidden": "true" };
+  return shape("svg", size, line);
+}
 
-  function sample(i) {
-    return shape(
-      "svg",
-      { viewBox: "0 0 40 10", width: 40, height: 10, "aria-hidden": "true" },
-      shape("polyline", { points: "0,5 40,5", class: `curve-run curve-${i % 4} newest` }),
-    );
-  }
-
+// Say so where nobody has answered a press of the button; returns what ends the waiting.
+function listen(model) {
   let silence;
-  function wait() {
-    clearTimeout(silence);
-    if (model.get("asked")) silence = setTimeout(giveUp, PATIENCE);
-  }
-  function giveUp() {
+  const answered = () => clearTimeout(silence);
+  const giveUp = () => {
     model.set("says", SILENT);
     model.set("asked", false); // its button springs back
-  }
-
-  function draw() {
-    const [runs, names, done] = ["runs", "names", "done"].map((name) => model.get(name));
-    bar.value = done;
-    says.setAttribute("aria-live", done > 0 && done < 1 ? "off" : "polite"); // else it would be read ten times a second
-    write(says, model.get("says"));
-    charts.forEach((chart) => chart.draw(runs));
-    legend.replaceChildren(
-      node("li", {}, "Line: training, circles: validation."),
-      ...runs.map((run, i) => node("li", {}, sample(i), ` ${outcome(names[i], run)}`)),
-    );
-  }
-
-  const answered = () => clearTimeout(silence);
+  };
+  const wait = () => {
+    answered();
+    if (model.get("asked")) silence = setTimeout(giveUp, PATIENCE);
+  };
   model.on("change:asked", wait);
   model.on("change:says", answered);
-  const end = live(model, el, ["runs", "says"], draw, () => {});
   return () => {
     answered();
     model.off("change:asked", wait);
     model.off("change:says", answered);
+  };
+}
+
+function render({ model, el }) {
+  const [loss, right] = ["loss", "accuracy"].map((name) => `${name}, ${model.get("source")}`);
+  const charts = [
+    new Chart(loss, "cross entropy", LOGARITHM, "losses", 1),
+    new Chart(right, "share that is right", SHARE, "accuracies", 2),
+  ];
+  const bar = node("progress", { max: 1, "aria-label": "How far the training is" });
+  const says = node("p", { role: "status", class: "bench-status" });
+  const legend = node("ul", { class: "curve-names" });
+  const panels = node("div", { class: "bench-panels" }, ...charts.map(({ element }) => element));
+  el.append(bar, says, panels, legend);
+
+  function draw() {
+    const [runs, names, done] = ["runs", "names", "done"].map((name) => model.get(name));
+    bar.value = done;
+    // Else it would be read ten times a second.
+    says.setAttribute("aria-live", done > 0 && done < 1 ? "off" : "polite");
+    write(says, model.get("says"));
+    charts.forEach((chart) => chart.draw(runs));
+    const row = (run, i) => node("li", {}, sample(i), ` ${outcome(names[i], run)}`);
+    const head = node("li", {}, "Line: training, circles: validation.");
+    legend.replaceChildren(head, ...runs.map(row));
+  }
+
+  const [forget, end] = [listen(model), live(model, el, ["runs", "says"], draw, () => {})];
+  return () => {
+    forget();
     end();
   };
 }
