@@ -23,7 +23,7 @@ export const brief = (value, decimals) =>
 export const decimalsFor = (columns) => (columns <= 8 ? 2 : columns <= 12 ? 1 : 0);
 export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
-export function dress(element, attributes, children) {
+function dress(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
@@ -31,6 +31,9 @@ export function dress(element, attributes, children) {
 
 export const node = (tag, attributes = {}, ...children) =>
   dress(document.createElement(tag), attributes, children);
+
+export const shape = (tag, attributes, ...children) =>
+  dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -1,8 +1,7 @@
 // The live view of a training run: a bar, a sentence, and the curves of the runs so far.
 
-import { dress, node, write, live } from "./base.js";
+import { node, shape, write, live } from "./base.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM] = [440, 230, 52, 8, 8, 38]; // units of the drawing
 const PATIENCE = 3000; // milliseconds that an answer may take
 const SILENT =
@@ -10,9 +9,6 @@ const SILENT =
   "then press Train; while another cell is running, wait for that first.";
 const LOGARITHM = { of: Math.log10, ticks: [...Array(12)].map((_, power) => +`1e${power - 4}`) };
 const SHARE = { of: (value) => value, ticks: [0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1] };
-
-const shape = (tag, attributes, ...children) =>
-  dress(document.createElementNS(SVG, tag), attributes, children);
 
 const text = (x, y, style, words) => shape("text", { x, y, class: style }, words);
 
@@ -50,11 +46,9 @@ class Chart {
       text(LEFT, HIGH - BOTTOM + 15, "curve-middle", "0"),
       text(WIDE - RIGHT, HIGH - BOTTOM + 15, "curve-end", String(last)),
     ];
-    this.ink.replaceChildren(
-      ...marks,
-      ...ends,
-      ...runs.flatMap((run, i) => this.#run(run, i, i === runs.length - 1, across, up)),
-    );
+    const newest = runs.length - 1;
+    const lines = runs.flatMap((run, i) => this.#run(run, i, i === newest, across, up));
+    this.ink.replaceChildren(...marks, ...ends, ...lines);
   }
 
   #run(run, i, newest, across, up) {

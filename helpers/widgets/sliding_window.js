@@ -55,16 +55,13 @@ function editor(model, part, shown, offset, note) {
 function makeBoards(pooling, inputEdit, kernelEdit, visit) {
   const small = (label, edit) => new Grid(label, { largestCell: 67, edit });
   const boards = { input: new Grid("Input with its padding", { edit: inputEdit }) };
-  if (pooling)
-    Object.assign(boards, {
-      values: small("Values in the window"),
-      shares: small("Gradient of the window"),
-    });
-  else
-    Object.assign(boards, {
-      kernel: small("Kernel", kernelEdit),
-      terms: small("Products under the window"),
-    });
+  if (pooling) {
+    boards.values = small("Values in the window");
+    boards.shares = small("Gradient of the window");
+  } else {
+    boards.kernel = small("Kernel", kernelEdit);
+    boards.terms = small("Products under the window");
+  }
   boards.output = new Grid("Output", { visit });
   if (pooling) boards.gradient = new Grid("Gradient of the input");
   return boards;
@@ -73,16 +70,13 @@ function makeBoards(pooling, inputEdit, kernelEdit, visit) {
 // What follows from where the window stands: its corner, what it reads, and which rows and columns
 // any window reads.
 function look(state, step) {
-  const {
-    starts,
-    out,
-    settings: { stride: s, dilation: d },
-  } = state;
-  const [row, column] = [Math.floor(step / out), step % out],
-    [top, left] = [row * s, column * s];
+  const { starts, out, settings } = state;
+  const { stride: s, dilation: d } = settings;
+  const [row, column] = [Math.floor(step / out), step % out];
+  const [top, left] = [row * s, column * s];
   const weighed = starts.map((i) => starts.map((j) => weightsAt(state, i, j)));
-  const seen = under(state, top, left),
-    weights = weighed[row][column];
+  const seen = under(state, top, left);
+  const weights = weighed[row][column];
   const results = weighed.map((line, i) =>
     line.map((all, j) => total(products(under(state, starts[i], starts[j]), all))),
   );
@@ -90,41 +84,30 @@ function look(state, step) {
   return { row, column, top, left, seen, weights, weighed, results, reached };
 }
 
-function drawBoards(
-  boards,
-  state,
-  { row, column, top, left, seen, weights, weighed, results, reached },
-) {
-  const { settings, out, kind } = state,
-    { input_size: n, kernel_size: k, padding: p, dilation: d } = settings;
+function drawBoards(boards, state, { row, column, top, left, seen, weights, ...all }) {
+  const { settings, out, kind } = state;
+  const { input_size: n, kernel_size: k, padding: p, dilation: d } = settings;
   const isTap = (i, start) => i >= start && i < start + span(settings) && (i - start) % d === 0;
   const tapped = (i, j) => kind(i, j) + (isTap(i, top) && isTap(j, left) ? " tap" : "");
-  const missed = (i, j) =>
-    kind(i, j) === "pixel" && !(reached.has(i) && reached.has(j)) ? " unread" : "";
-  const within = (i, j) => kind(top + i, left + j),
-    frame = [top, left, span(settings)];
+  const read = (i, j) => all.reached.has(i) && all.reached.has(j);
+  const missed = (i, j) => (kind(i, j) === "pixel" && !read(i, j) ? " unread" : "");
+  const within = (i, j) => kind(top + i, left + j);
+  const frame = [top, left, span(settings)];
   const padded = p ? `, padded to ${n + 2 * p}×${n + 2 * p}` : "";
 
-  boards.input.numbers(
-    `Input ${n}×${n}${padded}`,
-    state.padded,
-    (i, j) => tapped(i, j) + missed(i, j),
-  );
+  const marked = (i, j) => tapped(i, j) + missed(i, j);
+  const current = (i, j) => (i === row && j === column ? "current" : "");
+  boards.input.numbers(`Input ${n}×${n}${padded}`, state.padded, marked);
   boards.input.enclose(...frame);
   boards.kernel?.numbers(`Kernel ${k}×${k}`, weights);
   boards.terms?.numbers("Window × kernel", products(seen, weights));
   boards.values?.numbers(`Window ${k}×${k}`, seen, within);
   boards.shares?.numbers("Its gradient", weights, (i, j) => plain(within(i, j)));
-  boards.output.numbers(`Output ${out}×${out}`, results, (i, j) =>
-    i === row && j === column ? "current" : "",
-  );
+  boards.output.numbers(`Output ${out}×${out}`, all.results, current);
   boards.output.select(row, column);
-  boards.gradient?.numbers(
-    "Gradient, each output sends back 1",
-    gradientOf(state, weighed),
-    (i, j) => plain(tapped(i, j)),
-    fraction,
-  );
+  const back = gradientOf(state, all.weighed);
+  const bare = (i, j) => plain(tapped(i, j));
+  boards.gradient?.numbers("Gradient, each output sends back 1", back, bare, fraction);
   boards.gradient?.enclose(...frame);
   Object.values(boards).forEach((board) => board.settle());
 }
@@ -133,57 +116,39 @@ function drawBoards(
 // below all.
 function makeLines(input, small) {
   const lines = { outside: node("span"), sum: node("p", { class: "bench-sum" }) };
-  const legend = [
-    ["tap", "in the window"],
-    ["pad", lines.outside],
-    ["unread", "read by no window"],
-  ];
-  input.panel.append(
-    node(
-      "p",
-      { class: "bench-legend" },
-      ...legend.map(([name, text]) =>
-        node("span", {}, node("span", { class: `swatch ${name}` }), text),
-      ),
-    ),
+  const legend = { tap: "in the window", pad: lines.outside, unread: "read by no window" };
+  const entries = Object.entries(legend).map(([name, text]) =>
+    node("span", {}, node("span", { class: `swatch ${name}` }), text),
   );
+  input.panel.append(node("p", { class: "bench-legend" }, ...entries));
   small.panel.append(lines.sum);
-  lines.below = ["status", "formula", "unread"].map(
-    (name) => (lines[name] = node("p", { class: `bench-${name}` })),
-  );
+  for (const name of ["status", "formula", "unread"])
+    lines[name] = node("p", { class: `bench-${name}` });
+  lines.below = [lines.status, lines.formula, lines.unread];
   lines.status.setAttribute("role", "status");
   return lines;
 }
 
 function drawLines(lines, state, { row, column, seen, weights, results, reached }) {
-  const { mode, count_include_pad: zerosCount } = state.settings,
-    result = results[row][column];
-  const words = (mode === "convolution" ? convolutionWords : poolingWords)(
-    state,
-    seen,
-    weights,
-    result,
-  );
+  const { mode, count_include_pad: zerosCount } = state.settings;
+  const result = results[row][column];
+  const wordsOf = mode === "convolution" ? convolutionWords : poolingWords;
+  const words = wordsOf(state, seen, weights, result);
   for (const [name, text] of Object.entries(words)) write(lines[name], text);
   write(lines.unread, leftOver(state, reached));
   write(lines.outside, OUTSIDE[mode] + (mode === "average" && !zerosCount ? ", not counted" : ""));
-  write(
-    lines.status,
-    `Step ${row * state.out + column}: output[${row}, ${column}] = ${number(result, 4)}`,
-  );
+  const place = `Step ${row * state.out + column}: output[${row}, ${column}]`;
+  write(lines.status, `${place} = ${number(result, 4)}`);
 }
 
 // What the sliders need to know; jslink carries it there, with or without a kernel. A limit that
 // comes late does no harm, as a window that does not fit is not drawn and its slider is sent back;
 // a picture that comes late would.
 function share(model, { settings, out }, step) {
-  const told = [
-    ["step", step],
-    ["step_max", out ** 2 - 1],
-  ];
+  const told = { step, step_max: out ** 2 - 1 };
   for (const [name, low, high] of limits(settings, model.get("ranges")))
-    told.push([`${name}_min`, low], [`${name}_max`, high]);
-  const news = told.filter(([name, value]) => model.get(name) !== value);
+    Object.assign(told, { [`${name}_min`]: low, [`${name}_max`]: high });
+  const news = Object.entries(told).filter(([name, value]) => model.get(name) !== value);
   news.forEach(([name, value]) => model.set(name, value));
   if (news.length) model.save_changes();
 }
@@ -196,13 +161,8 @@ function build(model, el, shown) {
   const { line, code, note } = codeLine();
   const padding = () => shown().settings.padding;
   const input = editor(model, "input", () => shown().input, padding, note);
-  const kernel = editor(
-    model,
-    "kernel",
-    () => shown().kernel,
-    () => 0,
-    note,
-  );
+  const none = () => 0;
+  const kernel = editor(model, "kernel", () => shown().kernel, none, note);
   const boards = makeBoards(pooling, input, kernel, (row, column) => {
     model.set("step", row * shown().out + column);
     model.save_changes();

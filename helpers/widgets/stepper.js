@@ -1,25 +1,19 @@
 // The backward stepper. Python holds the gradients; the page shows those of the node where the step
 // stands.
 
-import { dress, node, write, live } from "./base.js";
+import { node, shape, write, live } from "./base.js";
 import { bytesOf, paint, themed, steady } from "./heat.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const ROW = 40,
   BOX = 31,
   LETTER = 7; // pixels
-
-const shape = (tag, attributes, ...children) =>
-  dress(document.createElementNS(SVG, tag), attributes, children);
 
 // The graph, drawn once; `mark` shows how far the gradients have come.
 class Graph {
   constructor(nodes, edges, visit) {
     const points = [...nodes.map(({ place }) => place), ...edges.flatMap(([, , route]) => route)];
-    this.columns = this.#columns(
-      nodes,
-      points.map(([x]) => x),
-    );
+    const used = points.map(([x]) => x);
+    this.columns = this.#columns(nodes, used);
     this.edges = edges.map(([from, , route]) => [from, this.#edge(route)]);
     this.boxes = nodes.map((one, number) => this.#box(one, () => visit(number)));
     const [last] = [...this.columns.values()].slice(-1),
@@ -99,10 +93,8 @@ class Graph {
       this.#name(box, `graph-node ${this.nodes[number].leaf ? "leaf " : ""}${kind(number)}`),
     );
     this.edges.forEach(([from, line]) => this.#name(line, `graph-edge ${kind(from)}`));
-    this.svg.setAttribute(
-      "aria-label",
-      `A graph of ${this.nodes.length} nodes. ${this.nodes[step].says}`,
-    );
+    const says = `A graph of ${this.nodes.length} nodes. ${this.nodes[step].says}`;
+    this.svg.setAttribute("aria-label", says);
     if (this.scale * this.height > this.room + 1)
       this.#scrollTo(this.scale * this.#at(this.nodes[step].place)[1]);
   }
@@ -124,12 +116,8 @@ class Piece {
     this.name = node("strong");
     this.says = node("span");
     this.canvas = node("canvas", { "aria-hidden": "true", class: "heat" });
-    this.element = node(
-      "div",
-      { class: "piece" },
-      node("p", {}, this.name, " ", this.says),
-      this.canvas,
-    );
+    const words = node("p", {}, this.name, " ", this.says);
+    this.element = node("div", { class: "piece" }, words, this.canvas);
   }
 
   show(piece, colours) {
