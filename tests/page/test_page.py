@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from page import BOARDS, exact_values, numbers, open_bench
 from test_sliding_window import (
     ALL,
+    EVERY,
     POOLING_RANGES,
     POOLINGS,
     REACHABLE,
@@ -78,7 +79,8 @@ def walked(page, settings):
     return json.loads(page.evaluate(WALK, settings))
 
 
-def test_every_reachable_setting_shows_torchs_numbers(page):
+@EVERY
+def test_every_reachable_setting_shows_torchs_numbers(page, every):
     bench = ConvolutionBench("random", "random")
     steps = [
         number % sizes.output_size(**settings) ** 2
@@ -87,8 +89,8 @@ def test_every_reachable_setting_shows_torchs_numbers(page):
     walk = [
         settings | {"step": step}
         for settings, step in zip(REACHABLE, steps, strict=True)
-    ]
-    assert len(walk) > 2500
+    ][::every]
+    assert len(walk) > 2500 // every
     for start in range(0, len(walk), 250):
         for settings, shown in zip(
             walk[start : start + 250],
@@ -149,17 +151,19 @@ def check_shown(bench, settings, shown):
         )
 
 
-def test_every_reachable_pooling_shows_torchs_numbers_and_gradients(pooling_page):
+@EVERY
+def test_every_reachable_pooling_shows_torchs_numbers(pooling_page, every):
     bench, full = PoolingBench("random"), PoolingBench("random", input_size=12).input
     steps = [
         number
         % sizes.pooled_size(**{k: settings[k] for k in (*POOLING_RANGES, "ceil_mode")})
         ** 2
         for number, settings in enumerate(POOLINGS)
-    ]
-    assert len(POOLINGS) > 4000
-    for start in range(0, len(POOLINGS), 250):
-        part = POOLINGS[start : start + 250]
+    ][::every]
+    poolings = POOLINGS[::every]
+    assert len(poolings) > 4000 // every
+    for start in range(0, len(poolings), 250):
+        part = poolings[start : start + 250]
         walk = [
             settings | {"mode_index": int(settings["mode"] == "average"), "step": step}
             for settings, step in zip(part, steps[start:], strict=False)
@@ -258,6 +262,7 @@ def check_limits(page, walk, reachable, names):
         assert told["step_max"] == settings["last"]
 
 
+@pytest.mark.slow
 def test_limits_that_the_page_tells_the_sliders_are_torchs(page):
     walk = [
         settings | {"last": sizes.output_size(**settings) ** 2 - 1}
@@ -266,6 +271,7 @@ def test_limits_that_the_page_tells_the_sliders_are_torchs(page):
     check_limits(page, walk, REACHABLE, RANGES)
 
 
+@pytest.mark.slow
 def test_limits_that_the_page_tells_for_pooling_are_torchs(pooling_page):
     walk = [
         settings

@@ -123,6 +123,7 @@ def check_grads(cells, record, step):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
     model, loss = made("batch norm")
     stepper = BackwardStepper(loss, model)
@@ -172,6 +173,7 @@ def test_a_step_that_is_none_gets_one_sentence(stepper, value):
     assert stepper.step == before
 
 
+@pytest.mark.slow
 def test_steppers_leave_nothing_behind_in_memory():
     net, loss = net_and_loss()
 

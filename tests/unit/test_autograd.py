@@ -416,6 +416,7 @@ def test_a_tensor_with_retain_grad_and_ones_own_hooks_keep_what_they_have():
     ]
 
 
+@pytest.mark.slow
 def test_neither_graph_nor_record_keeps_anything_alive():
     def held():
         gc.collect()
@@ -541,6 +542,7 @@ def test_the_layout_puts_nothing_on_top_of_anything_else(kind):
             assert x == other and not taken & {(x, row) for row in range(y, below + 1)}
 
 
+@pytest.mark.slow
 def test_the_drawing_of_a_large_network_is_an_svg_with_every_name(tmp_path):
     model = resnet18()
     picture = autograd.graph(model(torch.randn(1, 3, 64, 64)).sum(), model).picture()

@@ -70,7 +70,7 @@ def test_a_row_may_have_any_honest_form(answer):
         [10**400, 0],
         object(),
     ],
-    ids=lambda answer: re.sub(" at 0x.*|(?<=\d{20})\d+", "", repr(answer)),
+    ids=lambda answer: re.sub(r" at 0x.*|(?<=\d{20})\d+", "", repr(answer)),
 )
 def test_what_is_no_row_of_numbers_is_refused_without_a_word_of_quotes(answer):
     verdict = said(row, answer)

@@ -90,9 +90,14 @@ def state(bench):
     )
 
 
-def test_output_and_code_are_torchs_for_every_reachable_setting():
+# The quick tier looks at a sample of the settings; the whole suite at every one.
+EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@EVERY
+def test_output_and_code_are_torchs_for_every_reachable_setting(every):
     bench = ConvolutionBench("random", "random")
-    for settings in REACHABLE:
+    for settings in REACHABLE[::every]:
         bench.set(**settings)
         layer = eval(bench.code, {"nn": nn}).double()
         layer.weight.data[0, 0] = bench.kernel
@@ -104,9 +109,10 @@ def test_output_and_code_are_torchs_for_every_reachable_setting():
         assert len(bench.output) == sizes.output_size(**settings)
 
 
-def test_pooling_and_its_gradient_are_torchs_for_every_reachable_setting():
+@EVERY
+def test_pooling_and_its_gradient_are_torchs_for_every_reachable_setting(every):
     bench = PoolingBench("random")
-    for settings in POOLINGS:
+    for settings in POOLINGS[::every]:
         put(bench, settings)
         output, gradient = pooled(settings, bench.input)
         assert torch.equal(bench.output, output) and torch.equal(
