@@ -325,11 +325,10 @@ class _Recorder(TorchFunctionMode):
             flat = f"one of {times(row.before)} has {layers.multiplied(row.before)}"
             wrong = f"{row.layer} does not give one row for each picture"
             return f"{row.name}: {wrong}: {flat} numbers. x.flatten(1) does."
-        volumes = [row.shape for row in self.rows if len(row.shape) > 1]
         if not row.before:
             return f"{row.name} stopped: {reason}."
-        volume = [shape, *volumes][-1]
-        misfit = layers.misfit(row.name, row.module, row.before, volume)
+        volumes = [shape, *(row.shape for row in self.rows if len(row.shape) > 1)]
+        misfit = layers.misfit(row.name, row.module, row.before, volumes[-1])
         return misfit or f"{row.name} stopped at {times(row.before)}: {reason}."
 
 

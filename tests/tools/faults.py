@@ -37,7 +37,7 @@ FIRST = {  # of a module, the tests that know it best
     "sliding_window": ["tests/unit/test_sliding_window.py", "tests/page/test_page.py"],
     "shape_tracer": [
         "tests/page/test_shape_tracer_page.py",
-        "tests/unit/test_tracing.py",
+        "tests/unit/test_shape_tracer.py",
     ],
     "handout": ["tests/unit/test_handout_pages.py"],
     "checking": ["tests/lessons", "tests/unit/test_predict.py"],
