@@ -260,6 +260,7 @@ def routed(make, *shapes):
     )
 
 
+@pytest.mark.slow
 def test_what_the_rules_say_is_what_torch_does():
     assert set(RULES) >= {
         what["operation"]

@@ -332,6 +332,7 @@ class Odd(nn.Module):
         return self.out(self.wide(self.same(self.same(x))).mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_the_maps_of_an_unusual_network_are_those_that_can_be_heard():
     pad = Sketchpad(Odd(), data.embedded())
     (shown,) = pad._view.maps

@@ -247,6 +247,7 @@ def test_other_types_of_numbers_are_followed():
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.slow
 def test_compiled_models():
     model = nn.Sequential(nn.Conv2d(1, 2, 3))
     (row,) = trace(torch.compile(model), (1, 8, 8)).rows
