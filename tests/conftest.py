@@ -53,6 +53,8 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_xdist_auto_num_workers(config):
     if config.args and all("::" in arg for arg in config.args):
         return 0  # one test needs no other process
+    if wants_quick(config):
+        return 2  # each needs ten seconds of a core to start
     # A browser is waited for as long as it computes: half as many workers more than
     # cores, up to six.
     affinity = getattr(os, "sched_getaffinity", None)

@@ -145,7 +145,16 @@ def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
     page.close()
 
 
-@pytest.mark.parametrize("kind", MODELS)
+LARGE = "batch norm", "attention", "recurrent"  # graphs of a hundred nodes, drawn
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind in LARGE else [])
+        for kind in MODELS
+    ],
+)
 def test_every_model_can_be_stepped_through(kind):
     model, loss = made(kind)
     stepper = BackwardStepper(loss, model)

@@ -91,7 +91,7 @@ def state(bench):
 
 
 # The quick tier looks at a sample of the settings; the whole suite at every one.
-EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+EVERY = pytest.mark.parametrize("every", [31, pytest.param(1, marks=pytest.mark.slow)])
 
 
 @EVERY

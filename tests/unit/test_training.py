@@ -38,6 +38,7 @@ def linear():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
 
 
+@pytest.mark.slow
 def test_the_embedded_digits_are_learned(digits):
     model = fresh(dropout=0, dense=64)
     history = fit(model, digits, epochs=20)
