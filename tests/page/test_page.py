@@ -480,7 +480,9 @@ BENCHES = {
 }
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(
+    "theme", ["light", pytest.param("dark", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("make", BENCHES.values(), ids=BENCHES)
 def test_every_text_can_be_read_in_both_themes(browser, make, theme):
     bench = make()

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from page import open_bench
-from test_autograd import MODELS, made, net_and_loss
+from test_autograd import EACH_MODEL, made, net_and_loss
 
 from helpers import autograd
 from helpers.widgets.stepper import (
@@ -145,16 +145,7 @@ def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
     page.close()
 
 
-LARGE = "batch norm", "attention", "recurrent"  # graphs of a hundred nodes, drawn
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[pytest.mark.slow] if kind in LARGE else [])
-        for kind in MODELS
-    ],
-)
+@EACH_MODEL
 def test_every_model_can_be_stepped_through(kind):
     model, loss = made(kind)
     stepper = BackwardStepper(loss, model)

@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import resnet18
 
 from helpers import autograd
 from helpers.networks import Net
@@ -301,11 +300,17 @@ class Gated(nn.Module):
         return left.max(dim=1).values * right.unbind(1)[0]
 
 
+def resnet():
+    from torchvision.models import resnet18  # two seconds, for the slow tests alone
+
+    return resnet18()
+
+
 MODELS = {
     "Net": (Net, lambda: torch.randn(2, 1, 32, 32)),
     "shared": (Tied, lambda: torch.randn(3, 4)),
     "residual": (Residual, lambda: torch.randn(2, 2, 5, 5)),
-    "batch norm": (resnet18, lambda: torch.randn(2, 3, 33, 33)),
+    "batch norm": (resnet, lambda: torch.randn(2, 3, 33, 33)),
     "recurrent": (Gated, lambda: torch.tensor([[1, 2, 1], [4, 4, 6]])),
     "attention": (
         lambda: nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True),
@@ -322,6 +327,16 @@ MODELS = {
 }
 
 
+LARGE = "batch norm", "attention", "recurrent"  # graphs of about a hundred nodes
+EACH_MODEL = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind in LARGE else [])
+        for kind in MODELS
+    ],
+)
+
+
 def made(kind):
     torch.manual_seed(0)
     make, given = MODELS[kind]
@@ -332,7 +347,7 @@ def made(kind):
     ).square().mean()
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@EACH_MODEL
 def test_gradients_are_those_of_backward_and_nothing_else_changes(kind):
     model, loss = made(kind)
     for parameter in list(model.parameters())[::2]:
@@ -354,7 +369,7 @@ def test_gradients_are_those_of_backward_and_nothing_else_changes(kind):
         assert torch.equal(gradients[key], grad), name
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@EACH_MODEL
 def test_what_leaves_one_node_adds_up_to_what_arrives_at_the_next(kind):
     model, loss = made(kind)
     found = autograd.record(loss, model)
@@ -380,7 +395,7 @@ def test_what_leaves_one_node_adds_up_to_what_arrives_at_the_next(kind):
                 )
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@EACH_MODEL
 def test_nodes_are_numbered_as_the_engine_meets_them(kind):
     model, loss = made(kind)
     nodes, met = autograd._nodes(loss), []
@@ -524,7 +539,7 @@ def test_a_long_graph_is_a_text_and_no_picture():
     }
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@EACH_MODEL
 def test_the_layout_puts_nothing_on_top_of_anything_else(kind):
     model, loss = made(kind)
     graph = autograd.graph(loss, model)
@@ -544,7 +559,7 @@ def test_the_layout_puts_nothing_on_top_of_anything_else(kind):
 
 @pytest.mark.slow
 def test_the_drawing_of_a_large_network_is_an_svg_with_every_name(tmp_path):
-    model = resnet18()
+    model = resnet()
     picture = autograd.graph(model(torch.randn(1, 3, 64, 64)).sum(), model).picture()
     texts = []
     for name in ("one.svg", "two.svg"):
