@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     beside = {HERE / name for name in ("lab", "lessons", "tools")}
+    if find_spec("nbclient") is None:  # handouts are made by Jupyter's own tools
+        beside.add(HERE / "unit" / "test_handout_pages.py")
     if wants_quick(config) and (
         collection_path in beside or collection_path.suffix == ".ipynb"
     ):
