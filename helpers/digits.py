@@ -230,7 +230,9 @@ def _keep(path: Path, levels: Tensor) -> None:
 
 def _beside(path: Path) -> TemporaryDirectory:
     """Return a folder on the disk of a file to be; it goes with all that is in it."""
-    return TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True)
+    return TemporaryDirectory(
+        prefix=".new-", dir=path.parent, ignore_cleanup_errors=True
+    )
 
 
 def _parted(digits: Split, step: int) -> list[Split]:
