@@ -1,17 +1,15 @@
 """Every matplotlib drawing of the course, with words for those who do not see it."""
 
 from io import BytesIO
-from itertools import accumulate, product
+from itertools import accumulate
 
 import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
-from helpers import sizes
 from helpers.sizes import times
 
 # Okabe and Ito's blue, vermilion and green, told apart by every kind of colour vision.
@@ -22,7 +20,6 @@ DASHES = ["-", "--", ":", "-."]
 DOTS_PER_INCH = 80
 OPERATION = dict(boxstyle="round", facecolor="0.94", edgecolor="0.4", linewidth=1)
 LEAF = dict(boxstyle="square", facecolor="#ddf3ec", edgecolor=GREEN, linewidth=2)
-SIDES = "input_size", "kernel_size", "stride", "padding", "dilation"
 
 
 class Picture:
@@ -263,34 +260,28 @@ def _arrow(axis: Axes, route: list[tuple[float, float]]) -> None:
     axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
 
 
-def sliding_window(
-    panels: dict[str, torch.Tensor], settings: dict, step: int
-) -> Picture:
-    """Draw a bench as it stands: boards by name, the padded "input" first.
+def boards(columns: list[dict[str, torch.Tensor]], title: str) -> Picture:
+    """Draw matrices by name, in columns, with every number that finds room."""
+    most = max(map(len, columns))
+    figure = Figure(
+        figsize=(3.1 * len(columns), 2.4 + 1.6 * most), layout="constrained"
+    )
+    outer = figure.add_gridspec(1, len(columns))
+    for place, column in enumerate(columns):
+        inner = outer[place].subgridspec(len(column), 1)
+        for row, (name, board) in enumerate(column.items()):
+            axis = figure.add_subplot(inner[row])
+            _numbers(axis, f"{name} {times(board.shape)}", board)
+    figure.suptitle(title, fontsize=11)
+    shapes = [f"{n} {times(b.shape)}" for column in columns for n, b in column.items()]
+    return Picture(figure, f"The bench with {title}. It shows {', '.join(shapes)}.")
 
-    "output" is among them; nan is no number.
-    """
-    how = {name: settings[name] for name in SIDES if name in settings}
-    output, stride, padding = panels["output"], how["stride"], how["padding"]
-    span = sizes.window_span(how["kernel_size"], how.get("dilation", 1))
-    read = sizes.pixels_read(**how, places=len(output))
-    row, column = divmod(step, len(output))
-    figure = Figure(figsize=(12.5, 4))
-    widths = [3 if name in ("input", "output", "gradient") else 1.6 for name in panels]
-    axes = figure.subplots(1, 4, width_ratios=widths)
-    for axis, (name, board) in zip(axes, panels.items(), strict=True):
-        padded = "padded " if padding and name == "input" else ""
-        _numbers(axis, f"{padded}{name} {times(board.shape)}", board)
-        if name in ("input", "gradient"):
-            _hatch(axis, how["input_size"], padding, read)
-            _frame(axis, row * stride, column * stride, span)
-        if name == "output":
-            _frame(axis, row, column, 1)
-    words = ", ".join(f"{name} {value}" for name, value in settings.items())
-    result = f"output[{row}, {column}] = {_short(output[row, column])}"
-    figure.suptitle(f"{words}: output size {len(output)}; {result}", fontsize=11)
-    says = f"The bench with {words}. Output {times(output.shape)}; {result}."
-    return Picture(figure, says)
+
+def sentence(text: str) -> Picture:
+    """Draw a sentence in place of what cannot be drawn."""
+    figure = Figure(figsize=(9, 1))
+    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return Picture(figure, text)
 
 
 def _plot(width: float, height: float, title: str, along: str, up: str) -> Axes:
@@ -300,27 +291,13 @@ def _plot(width: float, height: float, title: str, along: str, up: str) -> Axes:
     return axis
 
 
-def _frame(axis: Axes, row: int, column: int, span: int) -> None:
-    edge = dict(fill=False, edgecolor=VERMILION, lw=3)
-    axis.add_patch(Rectangle((column - 0.5, row - 0.5), span, span, **edge))
-
-
-def _hatch(axis: Axes, size: int, padding: int, read: list[int]) -> None:
-    """Mark the padding with strokes, and with crosses what no window reads."""
-    for row, column in product(range(-padding, size + padding), repeat=2):
-        inside = 0 <= row < size and 0 <= column < size
-        if not inside or row not in read or column not in read:
-            corner = column + padding - 0.5, row + padding - 0.5
-            mark = dict(hatch="xxx" if inside else "//", edgecolor="0.7", fill=False)
-            axis.add_patch(Rectangle(corner, 1, 1, lw=0, **mark))
-
-
 def _numbers(axis: Axes, title: str, values: torch.Tensor) -> list[list[str]]:
     """Draw a matrix with every number, and return the numbers as texts."""
     largest = float(values.nan_to_num().abs().max()) or 1.0
     axis.imshow(values.numpy(), cmap=SIGNED, vmin=-2.4 * largest, vmax=2.4 * largest)
-    texts = [[*map(_short, row)] for row in values]
-    _write(axis, texts, 8 if len(values) < 10 else 6)
+    texts = [[*map(short, row)] for row in values]
+    if max(values.shape) <= 20:  # more would not be read
+        _write(axis, texts, 8 if max(values.shape) < 10 else 6)
     axis.set_title(title, fontsize=10)
     axis.set(xticks=[], yticks=[])
     return texts
@@ -332,6 +309,7 @@ def _write(axis: Axes, texts: list[list[str]], size: int) -> None:
             axis.text(column, row, text, ha="center", va="center", fontsize=size)
 
 
-def _short(value: torch.Tensor) -> str:
+def short(value: torch.Tensor) -> str:
+    """Return a number with two decimals at most, and nothing for nan."""
     text = f"{round(float(value), 2) + 0:.2f}".rstrip("0").rstrip(".")
     return "" if value.isnan() else text

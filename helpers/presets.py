@@ -52,28 +52,34 @@ def inputs(size: int) -> dict[str, torch.Tensor]:
     return {name: levels.double() for name, levels in found.items()}
 
 
-def kernels(size: int) -> dict[str, torch.Tensor]:
-    """Return size×size kernels by name; an even one has its centre at size // 2."""
-    smooth = _binomial(size)
-    ones = torch.ones(size, size).double()
-    identity = torch.zeros(size, size).double()
-    identity[size // 2, size // 2] = 1
-    # The slope of a smoothed signal: −1, 1, then −1, 0, 1, and so on.
-    shorter = F.pad(_binomial(size - 1), (1, 1))
-    sobel_x = torch.outer(smooth, shorter[:-1] - shorter[1:])
-    laplacian = ones - size**2 * identity
-    dice = torch.Generator().manual_seed(size)
-    noise = torch.randint(-2, 3, (size, size), generator=dice)
+def kernels(height: int, width: int | None = None) -> dict[str, torch.Tensor]:
+    """Return kernels of height × width, or square ones, by name; an even side has its
+    centre at size // 2.
+    """
+    size = height, height if width is None else width
+    smooth, slope = ([f(side) for side in size] for f in (_binomial, _slope))
+    ones, identity = torch.ones(size).double(), torch.zeros(size).double()
+    identity[size[0] // 2, size[1] // 2] = 1
+    gaussian = torch.outer(*smooth)
+    laplacian = ones - ones.numel() * identity
+    dice = torch.Generator().manual_seed(size[0])
+    noise = torch.randint(-2, 3, (size[0], max(size)), generator=dice)[:, : size[1]]
     return {
-        "Sobel x": sobel_x,
-        "Sobel y": sobel_x.T.contiguous(),
-        "box": ones / size**2,
-        "Gaussian": torch.outer(smooth, smooth) / smooth.sum() ** 2,
+        "Sobel x": torch.outer(smooth[0], slope[1]),
+        "Sobel y": torch.outer(slope[0], smooth[1]),
+        "box": ones / ones.numel(),
+        "Gaussian": gaussian / gaussian.sum(),
         "Laplacian": laplacian,
         "sharpen": identity - laplacian,
         "identity": identity,
         "random": noise.double(),
     }
+
+
+def _slope(size: int) -> torch.Tensor:
+    """Return the slope of a smoothed signal: −1, 1, then −1, 0, 1, and so on."""
+    shorter = F.pad(_binomial(size - 1), (1, 1))
+    return shorter[:-1] - shorter[1:]
 
 
 def _binomial(size: int) -> torch.Tensor:

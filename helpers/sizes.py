@@ -45,6 +45,7 @@ def pooled_size(
     stride: int | None = None,
     padding: int = 0,
     ceil_mode: bool = False,
+    dilation: int = 1,
 ) -> int:
     """Return how many pooling windows stand along one side; the stride is the
     kernel_size where none is given.
@@ -55,14 +56,17 @@ def pooled_size(
     https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
     stride = kernel_size if stride is None else stride
-    size = output_size(input_size, kernel_size, stride, padding)
+    left_over = input_size + 2 * padding - window_span(kernel_size, dilation)
+    if not ceil_mode or left_over + stride <= 0:
+        places = output_size(input_size, kernel_size, stride, padding, dilation)
+    else:
+        places = -(-left_over // stride) + 1
     if 2 * padding > kernel_size:
         raise ValueError(
             f"padding {padding} is more than half of kernel_size {kernel_size}: "
             f"use {kernel_size // 2} or less."
         )
-    left_over = (input_size + 2 * padding - kernel_size) % stride
-    return size + (ceil_mode and left_over > 0 and size * stride < input_size + padding)
+    return places - (ceil_mode and (places - 1) * stride >= input_size + padding)
 
 
 def window_span(kernel_size: int, dilation: int = 1) -> int:
