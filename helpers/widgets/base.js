@@ -3,6 +3,15 @@
 
 // 1,000 could be one or a thousand, so it is neither
 export const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/;
+// What was typed as a number: 1/3 is one too. NaN where it is none.
+export function typed(text) {
+  const parts = text.split("/").map((part) => part.trim());
+  const [above, below = 1] = parts.map((part) =>
+    NUMBER.test(part) ? +part.replace(",", ".") : NaN,
+  );
+  return parts.length > 2 ? NaN : above / below;
+}
+
 export const ARROWS = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],

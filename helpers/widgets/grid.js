@@ -2,13 +2,16 @@
 
 import { ARROWS, largest, brief, decimalsFor, node, write } from "./base.js";
 
-const SMALLEST_CELL = 16.5; // pixels, for numbers that can be read
+const SMALLEST_CELL = 16.5, // pixels, for numbers that can be read
+  SMALLEST_FONT = 9;
 
 // A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the
 // focus or pointer is.
 export class Grid {
-  constructor(label, { largestCell = 44, visit = () => {}, edit } = {}) {
-    Object.assign(this, { largestCell, visit, edit, side: 300, longest: 1, rows: [], cells: [] });
+  constructor(label, { largestCell = 44, smallestCell = SMALLEST_CELL, ...how } = {}) {
+    const { visit = () => {}, edit, free = false } = how;
+    Object.assign(this, { largestCell, smallestCell, visit, edit, free });
+    Object.assign(this, { side: 300, longest: 1, rows: [], cells: [] });
     this.frame = node("div", { class: "bench-frame", "aria-hidden": "true" });
     this.element = node(
       "div",
@@ -16,15 +19,17 @@ export class Grid {
       this.frame,
     );
     this.title = node("h4");
+    this.bubble = node("p", { class: "bench-bubble", role: "status" });
     this.panel = node(
       "div",
       { class: "bench-panel" },
       this.title,
       node("div", { class: "bench-board" }, this.element),
+      this.bubble,
     );
     for (const [name, act] of Object.entries({
       focusin: this.#enter,
-      pointerover: visit,
+      pointerover: this.#point,
       click: this.#open,
       keydown: this.#key,
     }))
@@ -35,15 +40,15 @@ export class Grid {
   }
 
   // Cells that stay are kept: making new ones is what costs time.
-  #resize(size) {
-    if (this.cells.length === size) return;
+  #resize(height, width) {
+    if (this.cells.length === height && this.cells[0]?.length === width) return;
     this.lostFocus = this.element.contains(document.activeElement);
-    for (const row of this.rows.splice(size)) row.remove();
-    while (this.rows.length < size)
+    for (const row of this.rows.splice(height)) row.remove();
+    while (this.rows.length < height)
       this.rows.push(this.element.insertBefore(node("div", { role: "row" }), this.frame));
     this.cells = this.rows.map((line, row) => {
-      while (line.childElementCount > size) line.lastChild.remove();
-      for (let column = line.childElementCount; column < size; column++)
+      while (line.childElementCount > width) line.lastChild.remove();
+      for (let column = line.childElementCount; column < width; column++)
         line.append(
           node("div", { role: "gridcell", tabindex: -1, "data-row": row, "data-column": column }),
         );
@@ -63,23 +68,28 @@ export class Grid {
   // Make the cells as large as a board of `side` pixels lets them be. In pixels, from here: units
   // of the container in the style sheet would have the browser style every cell anew for each
   // changed number.
-  fit(side) {
-    this.side = side;
-    const board = Math.max(side, SMALLEST_CELL * this.cells.length);
-    const cell = Math.min(board / this.cells.length, this.largestCell);
-    const track = `repeat(${this.cells.length}, ${cell}px)`;
-    this.element.style.gridTemplate = `${track} / ${track}`;
-    this.element.style.fontSize = `${Math.min(cell * 0.55, (cell - 3) / (0.64 * this.longest), 14).toFixed(1)}px`;
+  fit(side, smallestCell = this.smallestCell) {
+    Object.assign(this, { side, smallestCell });
+    const [rows, columns] = [this.cells.length, this.cells[0]?.length ?? 1];
+    const most = Math.max(rows, columns);
+    const board = Math.max(side, smallestCell * most);
+    const cell = Math.min(board / most, this.largestCell);
+    this.element.style.gridTemplate = `repeat(${rows}, ${cell}px) / repeat(${columns}, ${cell}px)`;
+    const font = Math.min(cell * 0.55, (cell - 3) / (0.64 * this.longest), 14);
+    this.element.style.fontSize = `${font.toFixed(1)}px`;
+    this.element.classList.toggle("bare", font < SMALLEST_FONT);
     this.panel.style.setProperty("--side", `${board}px`);
+    this.panel.style.setProperty("--high", `${this.free ? cell * rows : board}px`);
   }
 
   // `paint(row, column)` gives the cell's text, its exact value, how strongly it is shaded (−1 …
   // 1), and its classes.
-  draw(title, size, paint) {
+  draw(title, height, width, paint) {
     // the cell that is edited stands for another number now
     if (this.title.textContent !== title) this.#cancel();
     write(this.title, title);
-    this.#resize(size);
+    this.#resize(height, width);
+    if (this.bubble.textContent && !this.editing) write(this.bubble, "");
     let longest = 2;
     this.cells.forEach((line, row) =>
       line.forEach((cell, column) => {
@@ -98,15 +108,15 @@ export class Grid {
     this.fit(this.side);
   }
 
-  // The same for a square of numbers, shaded by their size.
+  // The same for a matrix of numbers, shaded by their size.
   numbers(
     title,
     values,
     classes = () => "",
-    text = (value) => brief(value, decimalsFor(values.length)),
+    text = (value) => brief(value, decimalsFor(Math.max(values.length, values[0].length))),
   ) {
     const scale = largest(values);
-    this.draw(title, values.length, (i, j) => {
+    this.draw(title, values.length, values[0].length, (i, j) => {
       const value = values[i][j],
         finite = Number.isFinite(value);
       return {
@@ -118,9 +128,11 @@ export class Grid {
     });
   }
 
-  enclose(row, column, span) {
-    const part = (cells) => `${(cells / this.cells.length) * 100}%`;
-    const place = `top: ${part(row)}; left: ${part(column)}; width: ${part(span)}; height: ${part(span)}`;
+  enclose(row, column, height, width) {
+    const part = (cells, all) => `${(cells / all) * 100}%`;
+    const [rows, columns] = [this.cells.length, this.cells[0].length];
+    const start = `top: ${part(row, rows)}; left: ${part(column, columns)}`;
+    const place = `${start}; width: ${part(width, columns)}; height: ${part(height, rows)}`;
     if (this.frame.getAttribute("style") !== place) this.frame.setAttribute("style", place);
   }
 
@@ -135,7 +147,21 @@ export class Grid {
 
   #enter(row, column) {
     this.select(row, column);
+    this.#point(row, column);
+  }
+
+  // Where numbers are too small to be read, the one that is pointed at is said.
+  #point(row, column) {
     this.visit(row, column);
+    if (this.element.classList.contains("bare"))
+      this.#say(row, column, this.cells[row][column].title);
+  }
+
+  #say(row, column, text) {
+    const cell = this.cells[row][column];
+    this.bubble.style.left = `${cell.offsetLeft}px`;
+    this.bubble.style.top = `${cell.offsetTop + cell.offsetHeight + this.element.offsetTop + 4}px`;
+    write(this.bubble, text);
   }
 
   #key(row, column, event) {
@@ -162,24 +188,28 @@ export class Grid {
   #open(row, column, _event, typed) {
     const cell = this.cells[row][column],
       before = this.edit?.value(row, column);
+    if (this.edit && before === undefined && this.silent) this.#say(row, column, this.silent);
     if (before === undefined || cell === this.editing) return;
     const field = node("input", {
       inputmode: "decimal",
       "aria-label": `new value, row ${row}, column ${column}`,
     });
     field.value = typed ?? before;
-    const close = (keep) => {
-      if (this.editing !== cell) return;
-      this.#cancel();
+    const close = (keep, leaving = !keep) => {
+      if (this.editing !== cell) return true;
       const text = field.value.trim();
-      if (keep && text !== String(before)) this.edit.commit(row, column, text);
+      const same = !keep || text === String(before);
+      const refusal = same ? "" : (this.edit.commit(row, column, text) ?? "");
+      if (refusal && !leaving) field.setAttribute("aria-invalid", "true");
+      else this.#cancel();
+      this.#say(row, column, refusal && leaving ? `${refusal} The cell keeps ${before}.` : refusal);
+      return !refusal;
     };
-    field.addEventListener("blur", () => close(true));
+    field.addEventListener("blur", () => close(true, true));
     field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "Escape") return;
       event.preventDefault();
-      close(event.key === "Enter");
-      cell.focus();
+      if (close(event.key === "Enter")) cell.focus();
     });
     this.editing = cell;
     cell.replaceChildren(field);

@@ -203,10 +203,10 @@ class LayerBench(Bench):
         """
         if self.trouble:
             raise SentenceError(self.trouble)
-        made = signatures.make(self.kind, self._how)
+        made = signatures.make(self.kind, self.settings)
         if self.kind[0] == "C":
             made.weight = nn.Parameter(self.weight.clone())
-            if self._how["bias"]:
+            if self.bias is not None:
                 made.bias = nn.Parameter(self.bias.clone())
         return made
 
@@ -516,7 +516,7 @@ def _state() -> dict[str, object]:
         **dict.fromkeys(SWITCHES, False),
         **dict.fromkeys([*places, "step", "channel"], 0),
         **{name: [] for name in own},
-        **{"locked": True, "view": "forward", "alone": False},
+        **{"locked": True, "view": "forward", "alone": False, "turned": False},
     }
 
 

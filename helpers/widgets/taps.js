@@ -103,14 +103,22 @@ function sideOf(settings, axis) {
   const { input_size: n, kernel_size: k, stride: s, dilation: d, before } = side;
   const weights = ranges(k);
   if (settings.transposed) {
-    const landing = (i, weight) => ({ input: i, weight, output: i * s + weight * d - side.padding });
+    const landing = (i, weight) => ({
+      input: i,
+      weight,
+      output: i * s + weight * d - side.padding,
+    });
     const taps = ranges(n).flatMap((i) => weights.map((weight) => landing(i, weight)));
     const inside = ({ output }) => output >= 0 && output < side.size;
     return { ...side, out: side.size, taps: taps.filter(inside), shown: n, before: 0, after: 0 };
   }
   const places = placesOf(settings, side);
   const at = (place) => source(place, n, settings.padding_mode);
-  const read = (output, weight) => ({ output, weight, input: at(output * s + weight * d - before) });
+  const read = (output, weight) => ({
+    output,
+    weight,
+    input: at(output * s + weight * d - before),
+  });
   const taps = places.flatMap((output) => weights.map((weight) => read(output, weight)));
   const shown = Math.max(side.room, (places.length - 1) * s + side.span);
   const counted = places.map((output) => {
@@ -192,7 +200,8 @@ export function forward({ taps, shapes }, values, input, bias) {
 // The gradients, where the outputs send back `sent`: the same taps, read the other way.
 export function backward({ taps, shapes }, values, input, sent) {
   const back = (tap) => values[tap] * sent[taps.output[tap]];
-  const carried = (tap) => (taps.input[tap] < 0 ? 0 : input[taps.input[tap]]) * sent[taps.output[tap]];
+  const carried = (tap) =>
+    (taps.input[tap] < 0 ? 0 : input[taps.input[tap]]) * sent[taps.output[tap]];
   const channel = shapes.output[1] * shapes.output[2];
   const channels = sent.map((_, place) => Math.floor(place / channel));
   return {

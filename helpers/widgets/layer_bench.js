@@ -1,0 +1,321 @@
+// The bench of a layer that slides a window: what stands where, and what follows a click or a key.
+
+import { codeLine, live, node, number, shape, write } from "./base.js";
+import { Grid } from "./grid.js";
+import { columnsOf, lookAt } from "./layer_views.js";
+import { benchLine, codeOf, formulaOf, leftOver, poolSum, sumOf } from "./layer_words.js";
+import { layerOf, settingsOf, troubleOf } from "./taps.js";
+
+const WALK = 500, // milliseconds from step to step
+  SETTLED = 600, // milliseconds after which a change can be undone by itself
+  NARROW = 480; // pixels, as wide as a phone
+const FIXED = /_(presets|names)$|^(kinds|pairs|modes|neutral|troubles)$/;
+
+const button = (word, act, label = word) => {
+  const made = node(
+    "button",
+    { type: "button", class: "jupyter-button", "aria-label": label },
+    word,
+  );
+  made.addEventListener("click", act);
+  return made;
+};
+
+// What can be taken back: all settings and numbers, as they stood.
+class Past {
+  constructor(model) {
+    this.model = model;
+    this.names = Object.keys(model.attributes ?? model.state).filter((name) => this.#kept(name));
+    this.states = [this.#now()];
+  }
+  #kept(name) {
+    return (
+      !name.startsWith("_") &&
+      !FIXED.test(name) &&
+      !["layout", "tabbable", "tooltip"].includes(name)
+    );
+  }
+  #now() {
+    return JSON.stringify(this.names.map((name) => this.model.get(name)));
+  }
+  note() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (this.states.at(-1) !== this.#now()) this.states.push(this.#now());
+    }, SETTLED);
+  }
+  back(all) {
+    clearTimeout(this.timer);
+    const now = this.#now();
+    while (this.states.length > 1 && (all || this.states.at(-1) === now)) this.states.pop();
+    JSON.parse(this.states.at(-1)).forEach((value, i) => this.model.set(this.names[i], value));
+    this.model.save_changes();
+  }
+}
+
+// A slider for the step, with a button that walks; its range follows the output, here in the page.
+function walker(set, step) {
+  const slider = node("input", {
+    type: "range",
+    min: 0,
+    class: "bench-step",
+    "aria-label": "step",
+  });
+  let walking;
+  const play = button(
+    "▶ Play",
+    () => {
+      if (walking) return stop();
+      write(play, "⏸ Pause");
+      walking = setInterval(
+        () => (+slider.value < +slider.max ? set(+slider.value + 1) : stop()),
+        WALK,
+      );
+      if (slider.value === slider.max) set(0);
+    },
+    "Play or pause",
+  );
+  const stop = () => {
+    clearInterval(walking);
+    walking = undefined;
+    write(play, "▶ Play");
+  };
+  slider.addEventListener("input", () => set(+slider.value));
+  const says = node("span", { class: "bench-step-says" });
+  const show = (steps, now) => {
+    Object.assign(slider, { max: steps - 1, value: now });
+    write(says, `step ${now} of ${steps - 1}`);
+  };
+  return { element: node("div", { class: "bench-walk" }, play, slider, says), show, stop };
+}
+
+// The boards, made when a view first needs them and kept.
+class Boards {
+  constructor(visit) {
+    this.visit = visit;
+    this.grids = new Map();
+    this.shown = [];
+    this.lines = shape("path", { class: "bench-join" });
+    const svg = shape("svg", { class: "bench-joins", "aria-hidden": "true" }, this.lines);
+    this.columns = node("div", { class: "bench-panels" });
+    this.element = node("div", { class: "bench-stage" }, this.columns, svg);
+  }
+
+  #grid({ key, label, large, free }) {
+    if (!this.grids.has(key)) {
+      const grid = new Grid(label, { largestCell: large ? 44 : 67, free });
+      grid.visit = (row, column) => this.visit(grid.spec, row, column);
+      this.grids.set(key, grid);
+    }
+    return this.grids.get(key);
+  }
+
+  draw(columns) {
+    const grids = columns.map((column) => column.map((spec) => this.#grid(spec)));
+    const keys = JSON.stringify(columns.map((column) => column.map(({ key }) => key)));
+    if (keys !== this.keys) {
+      const stacks = grids.map((some) =>
+        node("div", { class: "bench-stack" }, ...some.map((grid) => grid.panel)),
+      );
+      this.columns.replaceChildren(...stacks);
+      Object.assign(this, { keys, shown: columns });
+      this.fit();
+    }
+    this.shown = columns;
+    columns.flat().forEach((spec, place) => this.#paint(grids.flat()[place], spec));
+    requestAnimationFrame(() => this.#join());
+  }
+
+  #paint(grid, spec) {
+    Object.assign(grid, { spec, edit: spec.edit, silent: spec.silent });
+    grid.numbers(spec.title, spec.values, spec.classes);
+    grid.element.setAttribute("aria-label", spec.label);
+    if (spec.selected) grid.select(...spec.selected);
+    if (spec.frame) grid.enclose(...spec.frame);
+    else grid.frame.removeAttribute("style");
+    grid.settle();
+  }
+
+  fit(width = this.width ?? 900) {
+    this.width = width;
+    const columns = this.shown.length;
+    const narrow = width < NARROW;
+    this.shown.forEach((column) =>
+      column.forEach(({ key, large, free }) => {
+        const tall = narrow ? 170 : [340, 340, 215, 160, 160][column.length];
+        const share = columns > 3 ? 0.235 : large ? 0.31 : 0.2;
+        const side = narrow ? (width - 24) / 2 : Math.min(share * width, large ? tall : tall * 0.6);
+        this.grids
+          .get(key)
+          .fit(free ? width - 20 : Math.max(side, 90), column.length > 1 && large ? 6 : 8);
+      }),
+    );
+  }
+
+  // Lines from the window to its output; they move with the step.
+  #join() {
+    const frame = this.columns.querySelector(".bench-frame[style]");
+    const cell = this.columns.querySelector(".bench-grid .current");
+    if (!frame || !cell || !this.element.isConnected) return this.lines.setAttribute("d", "");
+    const [origin, from, to] = [this.element, frame, cell].map((one) =>
+      one.getBoundingClientRect(),
+    );
+    const x = (place) => (place - origin.left).toFixed(1);
+    const y = (place) => (place - origin.top).toFixed(1);
+    const corners = ["top", "bottom"].map(
+      (side) => `M${x(from.right)} ${y(from[side])}L${x(to.left)} ${y(to[side])}`,
+    );
+    this.lines.setAttribute("d", from.right < to.left ? corners.join("") : "");
+  }
+}
+
+const LEGEND = {
+  tap: "in the window",
+  pad: "padding",
+  beyond: "beyond the padding",
+  unread: "read by no window",
+};
+
+function makeLines() {
+  const lines = {};
+  for (const name of ["sum", "status", "formula", "unread"])
+    lines[name] = node("p", { class: `bench-${name}` });
+  lines.status.setAttribute("role", "status");
+  lines.legend = node("p", { class: "bench-legend" });
+  for (const [name, text] of Object.entries(LEGEND))
+    lines.legend.append(
+      node("span", { class: `of-${name}` }, node("span", { class: `swatch ${name}` }), text),
+    );
+  return lines;
+}
+
+function drawLines(lines, look, columns) {
+  const { settings, view, row, column, channel, shapes, output, now, step } = look;
+  const boards = columns.flat();
+  const place = [...(shapes.output[0] > 1 ? [channel] : []), row, column].join(", ");
+  const result = `output[${place}] = ${number(output[now], 4)}`;
+  write(
+    lines.status,
+    view === "stamps" ? `Step ${step}: input[${row}, ${column}]` : `Step ${step}: ${result}`,
+  );
+  const of = (key) =>
+    boards.filter((board) => board.key.startsWith(key)).map((board) => board.values.flat());
+  const finite = (some) => some.map((values) => values.filter((value) => !Number.isNaN(value)));
+  let sum = "";
+  if (view === "forward")
+    sum = settings.convolves
+      ? sumOf(look, finite(of("product")))
+      : poolSum(look, of("values")[0], of("shares")[0]);
+  if (view === "backward" && settings.bias)
+    sum = `gradient of the bias: ${look.back.bias.map((value) => number(value, 4)).join(", ")}`;
+  write(lines.sum, sum);
+  write(lines.formula, formulaOf(look));
+  write(lines.unread, leftOver(look));
+  for (const name of Object.keys(LEGEND))
+    lines.legend.querySelector(`.of-${name}`).hidden = !boards.some(
+      (board) =>
+        board.key.startsWith("input") &&
+        board.values.some((line, i) =>
+          line.some((_, j) => board.classes(i, j).split(" ").includes(name)),
+        ),
+    );
+}
+
+// Buttons for the views that the layer has, and for what goes with them.
+function bar(model, set, past) {
+  const names = ["forward", "backward", "stamps", "matrix"];
+  const views = names.map((name) => button(name, () => set({ view: name })));
+  const alone = button("one output alone", () => set({ alone: !model.get("alone") }));
+  const turned = button("transpose", () => set({ turned: !model.get("turned") }));
+  const undo = button("Undo", () => past().back(false));
+  const reset = button("Reset", () => past().back(true));
+  const show = ({ views: has, view }) => {
+    views.forEach((one, i) => {
+      one.hidden = !has.includes(names[i]);
+      one.setAttribute("aria-pressed", String(names[i] === view));
+    });
+    alone.hidden = view !== "backward";
+    turned.hidden = view !== "matrix";
+    alone.setAttribute("aria-pressed", String(model.get("alone")));
+    turned.setAttribute("aria-pressed", String(model.get("turned")));
+  };
+  return {
+    element: node("div", { class: "bench-bar" }, ...views, alone, turned, undo, reset),
+    show,
+  };
+}
+
+function render({ model, el }) {
+  let [layer, made, past, look] = [];
+  const set = (values) => {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  };
+  const visit = (spec, row, column) => {
+    if (spec.visit) set(spec.visit(row, column));
+    else if (spec.place) {
+      const { channel = look.channel, width } = spec.place;
+      set({ channel, step: row * width + column });
+    }
+  };
+  const walk = walker((step) => set({ step }));
+  const buttons = bar(model, set, () => past);
+  const boards = new Boards(visit);
+  const lines = makeLines();
+  const { line, code, note } = codeLine();
+  const copy = button("Copy the bench", async () => {
+    const text = benchLine(model, layer, code.textContent);
+    await navigator.clipboard.writeText(text).then(
+      () => write(note, "Copied: a line of Python with all settings."),
+      () => write(note, text),
+    );
+  });
+  line.firstChild.append(copy);
+  const trouble = node("p", { class: "bench-trouble", role: "status" });
+  const work = node(
+    "div",
+    {},
+    boards.element,
+    lines.legend,
+    lines.sum,
+    lines.status,
+    lines.formula,
+    lines.unread,
+  );
+  el.append(walk.element, buttons.element, trouble, work, line);
+
+  const draw = () => {
+    const settings = settingsOf(model);
+    const whole = el.closest(".widget-vbox") ?? el;
+    Object.assign(whole.dataset, { kind: settings.kind, locked: model.get("locked") });
+    past?.note();
+    write(code, codeOf(settings, model.get("kinds")[settings.kind], model.get("neutral")));
+    let says = troubleOf(settings, model.get("troubles"));
+    work.hidden = Boolean(says);
+    if (!says) {
+      const wanted = JSON.stringify(settings);
+      if (made !== wanted) [layer, made] = [layerOf(settings), wanted];
+      look = lookAt(model, layer);
+      const columns = columnsOf(look);
+      buttons.show(look);
+      walk.show(look.steps, look.step);
+      if (typeof columns === "string") says = columns;
+      else {
+        boards.draw(columns);
+        drawLines(lines, look, columns);
+      }
+      boards.element.hidden = typeof columns === "string";
+    }
+    write(trouble, says);
+    write(note, "");
+  };
+  const names = Object.keys(model.attributes ?? model.state).filter((name) => !FIXED.test(name));
+  const end = live(model, el, names, draw, (between) => boards.fit(between(0, 1, 1e6)));
+  past = new Past(model);
+  return () => {
+    walk.stop();
+    end();
+  };
+}
+
+export default { render };
