@@ -78,7 +78,7 @@ class Bench(widgets.VBox):
         return [controls(self._view, [*links, *others]), self._view]
 
     def _put(self, name: str, value: object) -> None:
-        for control in self._linked[name]:
+        for control in self._linked.get(name, []):
             # In the browser, limits that make room for the value must come in one
             # message with it.
             with control.hold_sync(), control.hold_trait_notifications():
@@ -112,7 +112,7 @@ class Bench(widgets.VBox):
         return live | data | {"text/plain": repr(self)}, metadata | ROOM
 
 
-def shared(name: str, check: Callable, tip: str, *limits: float) -> property:
+def shared(name: str, check: Callable, tip: str, *limits: object) -> property:
     """Return a property that view and controls hold; `check` lets a value through,
     given its name, the value and the limits.
     """
@@ -157,6 +157,13 @@ def controls(
         widgets.jslink((control, trait), (view, name))
     shown = dict.fromkeys(control for control, _, _ in links)
     return widgets.Box([*shown], layout={"flex_flow": "row wrap"})
+
+
+def tie(view: View, linked: dict[str, list[widgets.Widget]]) -> None:
+    """Tie controls to the view's traits in the browser, which needs no kernel."""
+    for name, held in linked.items():
+        for control in held:
+            widgets.jslink((control, _holder(control)), (view, name))
 
 
 def _holder(control: widgets.Widget) -> str:

@@ -178,10 +178,12 @@ def code(kind: str, settings: Settings) -> str:
     counts = [str(how.pop(name)) for name in COUNTS if name in how]
     seen = SEEN[: 4 if kind == "Conv2d" else 3] + ["ceil_mode", "count_include_pad"]
     usual = NEUTRAL | {"bias": True, "divisor_override": None}
-    said = {
-        name: value[0] if isinstance(value, tuple) and len({*value}) == 1 else value
-        for name, value in how.items()
-        if name in seen or value != usual[name]
-    }
-    words = [f"{name}={value!r}" for name, value in said.items()]
+    told = [name for name in how if name in seen or how[name] != usual[name]]
+    words = [f"{name}={plain(how[name])!r}" for name in told]
     return f"nn.{kind}({', '.join(counts + words)})"
+
+
+def plain(value: object) -> object:
+    """Return a pair of equal numbers as one number."""
+    pair = isinstance(value, tuple)
+    return value[0] if pair and value[0] == value[1] else value
