@@ -70,12 +70,13 @@ TROUBLES = {
     "torch says: Padding value causes wrapping around more than once. Choose "
     "{input_size} or less, or a larger input.",
     "window": "A window of {span} (kernel_size {kernel_size}, dilation {dilation}) "
-    "does not fit into {room} pixels (input_size {input_size}, padding {padding}); "
+    "does not fit into a side of {room} (input_size {input_size}, padding {padding}); "
     "torch says: Kernel size can't be greater than actual input size. Choose a smaller "
-    "window, or {more} pixels more.",
+    "window, or a side longer by {more}.",
     "pool": "A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does "
-    "not fit into {room} pixels (input_size {input_size}, padding {padding}); torch "
-    "says: Output size is too small. Choose a smaller window, or {more} pixels more.",
+    "not fit into a side of {room} (input_size {input_size}, padding {padding}); torch "
+    "says: Output size is too small. Choose a smaller window, or a side longer by "
+    "{more}.",
     "alone": "kernel_size {kernel_size} with dilation {dilation} and padding {padding} "
     "reads nothing but padding at one place, and the largest of nothing is −∞. torch "
     "does not refuse it, and its backward pass may crash. Choose less padding or less "
