@@ -320,6 +320,8 @@ class LayerBench(Bench):
             told["picture"] = self.input.tolist()
         else:
             told["size"] = signatures.plain(self.settings["input_size"])
+            if not self._convolves and self.in_channels > 1:
+                told["in_channels"] = self.in_channels
         if self._convolves:
             name = WEIGHTS[self._view.weight_index]
             told["weight"] = self.weight.tolist() if name == OWN else name

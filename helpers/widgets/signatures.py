@@ -157,7 +157,7 @@ def read(layer: nn.Module) -> tuple[str, Settings]:
 
 def arguments(kind: str, settings: Settings) -> Settings:
     """Return the arguments of the layer's class."""
-    how = {name: settings[name] for name in KINDS[kind]}
+    how = {name: plain(settings[name]) for name in KINDS[kind]}
     if how.pop("same", False):
         how["padding"] = "same"
     if "divisor_override" in how:
@@ -179,8 +179,8 @@ def code(kind: str, settings: Settings) -> str:
     counts = [str(how.pop(name)) for name in COUNTS if name in how]
     seen = SEEN[: 4 if kind == "Conv2d" else 3] + ["ceil_mode", "count_include_pad"]
     usual = NEUTRAL | {"bias": True, "divisor_override": None}
-    told = [name for name in how if name in seen or how[name] != usual[name]]
-    words = [f"{name}={plain(how[name])!r}" for name in told]
+    told = [name for name in how if name in seen or how[name] != plain(usual[name])]
+    words = [f"{name}={how[name]!r}" for name in told]
     return f"nn.{kind}({', '.join(counts + words)})"
 
 
