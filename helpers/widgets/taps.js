@@ -1,6 +1,6 @@
 // A layer that slides a window, as one list of taps: which output reads which input through which
-// weight. Forward, backward, the stamps and the matrix are sums over that list. Python and torch hold
-// the truth; the tests compare every number with theirs.
+// weight. Forward, backward, the stamps and the matrix are sums over that list. Python and torch
+// hold the truth; the tests compare every number with theirs.
 
 const ranges = (count) => Array.from({ length: count }, (_, i) => i);
 
