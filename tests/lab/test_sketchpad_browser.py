@@ -3,9 +3,9 @@
 import lab
 import pytest
 import torch
+from benches import end_kernel, said
 from strokes import DIGITS, MEANS, SPREADS, arc, placed
 from test_browser import in_kernel, press, slider
-from test_widgets import end_kernel, said
 
 pytestmark = pytest.mark.browser
 SOURCE = (

@@ -10,8 +10,8 @@ import ipywidgets as widgets
 import pytest
 import torch
 import torch.nn.functional as F
+from graphs import EACH_MODEL, made, net_and_loss
 from page import open_bench
-from test_autograd import EACH_MODEL, made, net_and_loss
 
 from helpers import autograd
 from helpers.widgets.stepper import (

@@ -1,5 +1,5 @@
-"""What the tests of the exercises share: what a checker says, and what it says of the
-solutions that stand folded in the notebooks.
+"""What the tests of the exercises share: what a checker says and has to say, the
+solutions that stand folded in the notebooks, and answers that more than one file gives.
 """
 
 import contextlib
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
+import torch
+from torch import nn
 
 
 def said(check: Callable, *answer: object) -> str:
@@ -55,3 +57,65 @@ def solved(path: Path) -> Iterator[tuple[dict, str, str, str]]:
             space = {}
             exec(imports, space)
             yield space, name, variable, _solution(text.source)
+
+
+def assert_praised(check: Callable, answer: object) -> None:
+    assert said(check, answer).startswith("✓ Right: ")
+
+
+def assert_helped(check: Callable, answer: object, hint: str) -> None:
+    verdict = said(check, answer)
+    assert verdict.startswith("✗ Not yet: ") and hint in verdict
+    assert verdict.count("\n") == 1 and "Traceback" not in verdict
+
+
+def assert_waits(check: Callable) -> None:
+    assert said(check).startswith("… Nothing to check yet")
+    assert said(check, None) == said(check)
+
+
+def assert_solutions_pass(path: Path) -> None:
+    solutions = [*verdicts_on_solutions(path)]
+    assert len(solutions) >= 6
+    assert not [one for one in solutions if not one.startswith("✓ Right: ")]
+
+
+def by_unfold(image, kernel, stride):
+    windows = image.unfold(0, len(kernel), stride).unfold(1, len(kernel), stride)
+    return (windows * kernel).sum((2, 3)).numpy()
+
+
+def train(
+    net,
+    x,
+    target,
+    steps,
+    lr,
+    clear=True,
+    keep=lambda loss: loss.item(),
+    how=torch.optim.SGD,
+):
+    optimizer, losses = how(net.parameters(), lr=lr), []
+    for _ in range(steps):
+        if clear:
+            optimizer.zero_grad()
+        loss = nn.functional.mse_loss(net(x), target)
+        loss.backward()
+        optimizer.step()
+        losses.append(keep(loss))
+    return losses
+
+
+def cross_entropy(logits, labels):
+    return (logits.logsumexp(dim=1) - logits[torch.arange(len(labels)), labels]).mean()
+
+
+def held(labels, count, seed=0):
+    generator = torch.Generator().manual_seed(seed) if seed is not None else None
+    places = [(labels == k).nonzero()[:, 0] for k in labels.unique()]
+    return torch.cat(
+        [
+            place[torch.randperm(len(place), generator=generator)[:count]]
+            for place in places
+        ]
+    )

@@ -1,24 +1,14 @@
-"""The graph has torch's own nodes, names and shapes, and a record holds torch's own
-gradients and disturbs nothing.
-"""
-
-import gc
-import weakref
+"""The graph has torch's own nodes, names and shapes, as a text and as a picture."""
 
 import networkx as nx
 import pytest
 import torch
 import torch.nn.functional as F
+from graphs import EACH_MODEL, Residual, Scale, Tied, made, net_and_loss, resnet
 from torch import nn
 
 from helpers import autograd
 from helpers.networks import Net
-
-
-def net_and_loss():
-    torch.manual_seed(0)
-    net = Net()
-    return net, F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10))
 
 
 def told(graph):
@@ -69,42 +59,6 @@ def test_the_graph_of_net_has_names_edges_and_shapes():
         "input": (1, 6, 15, 15),
         "weight": (16, 6, 3, 3),
     }
-
-
-class Tied(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
-        self.second.weight = self.first.weight
-
-    def forward(self, x):
-        return self.second(self.first(x).tanh())
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(2, 2, 3, padding=1)
-
-    def forward(self, x):
-        hidden = self.conv(x)
-        return hidden + F.relu(self.conv(F.relu(hidden)))
-
-
-class Scale(torch.autograd.Function):
-    """Several outputs, one of them with no gradient, and a factor that needs none."""
-
-    @staticmethod
-    def forward(ctx, x, factor):
-        ctx.save_for_backward(x)
-        ctx.factor = factor
-        signs = x.sign()
-        ctx.mark_non_differentiable(signs)
-        return x * factor, x + 0, signs
-
-    @staticmethod
-    def backward(ctx, first, second, _signs):
-        return first * ctx.factor + second, None
 
 
 def test_a_shared_weight_is_one_leaf_with_both_names_and_two_ways_to_it():
@@ -281,216 +235,6 @@ def test_other_honest_mistakes_get_one_sentence():
     ):
         autograd.record(loss, net)
     assert autograd.graph(loss, net).nodes[5]["saved"] == {"result": "freed"}
-
-
-class Gated(nn.Module):
-    """An LSTM, an embedding with sparse gradients, a split, a maximum and a norm: what
-    gives several or odd outputs.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.words = nn.Embedding(7, 6, sparse=True)
-        self.lstm = nn.LSTM(6, 4, batch_first=True)
-        self.norm = nn.LayerNorm(4)
-
-    def forward(self, x):
-        hidden, _ = self.lstm(self.words(x))
-        left, right = self.norm(hidden).split(2, dim=-1)
-        return left.max(dim=1).values * right.unbind(1)[0]
-
-
-def resnet():
-    from torchvision.models import resnet18  # two seconds, for the slow tests alone
-
-    return resnet18()
-
-
-MODELS = {
-    "Net": (Net, lambda: torch.randn(2, 1, 32, 32)),
-    "shared": (Tied, lambda: torch.randn(3, 4)),
-    "residual": (Residual, lambda: torch.randn(2, 2, 5, 5)),
-    "batch norm": (resnet, lambda: torch.randn(2, 3, 33, 33)),
-    "recurrent": (Gated, lambda: torch.tensor([[1, 2, 1], [4, 4, 6]])),
-    "attention": (
-        lambda: nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True),
-        lambda: torch.randn(2, 3, 8),
-    ),
-    "weight norm": (
-        lambda: torch.nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)),
-        lambda: torch.randn(4, 3),
-    ),
-    "double": (
-        lambda: nn.Linear(3, 2).double(),
-        lambda: torch.randn(4, 3, dtype=torch.float64),
-    ),
-}
-
-
-LARGE = "batch norm", "attention", "recurrent"  # graphs of about a hundred nodes
-EACH_MODEL = pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[pytest.mark.slow] if kind in LARGE else [])
-        for kind in MODELS
-    ],
-)
-
-
-def made(kind):
-    torch.manual_seed(0)
-    make, given = MODELS[kind]
-    model = make()
-    out = model(given())
-    return model, (
-        out * torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
-    ).square().mean()
-
-
-@EACH_MODEL
-def test_gradients_are_those_of_backward_and_nothing_else_changes(kind):
-    model, loss = made(kind)
-    for parameter in list(model.parameters())[::2]:
-        parameter.grad = torch.ones_like(parameter)
-    grads = {name: p.grad for name, p in model.named_parameters()}
-    copies = {
-        name: None if grad is None else grad.clone() for name, grad in grads.items()
-    }
-    found = autograd.record(loss, model)
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is grads[name]
-        assert grads[name] is None or torch.equal(grads[name], copies[name])
-        parameter.grad = None
-    loss.backward()
-    gradients = found.gradients()
-    for name, parameter in model.named_parameters(remove_duplicate=True):
-        key = next(key for key in gradients if name in key.split(" = "))
-        grad = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
-        assert torch.equal(gradients[key], grad), name
-
-
-@EACH_MODEL
-def test_what_leaves_one_node_adds_up_to_what_arrives_at_the_next(kind):
-    model, loss = made(kind)
-    found = autograd.record(loss, model)
-    sums = {
-        number: [None] * len(what["shapes"])
-        for number, what in found.graph.nodes(data=True)
-    }
-    nodes = autograd._nodes(loss)
-    for number, leaving in found.leaving.items():
-        for (other, output), gradient in zip(
-            nodes[number].next_functions, leaving, strict=True
-        ):
-            if other is not None and gradient is not None:
-                before = sums[nodes.index(other)][output]
-                sums[nodes.index(other)][output] = (
-                    gradient if before is None else before + gradient
-                )
-    for number, arriving in found.arriving.items():
-        for total, gradient in zip(sums[number], arriving, strict=True):
-            if number and gradient is not None:
-                assert torch.allclose(total.to_dense(), gradient, atol=1e-5), (
-                    found.graph.nodes[number]["operation"]
-                )
-
-
-@EACH_MODEL
-def test_nodes_are_numbered_as_the_engine_meets_them(kind):
-    model, loss = made(kind)
-    nodes, met = autograd._nodes(loss), []
-    for number, node in enumerate(nodes):
-        node.register_hook(lambda *_, number=number: met.append(number))
-    loss.backward()
-    # Leaves that wait at the same time are equal to the engine, so their order among
-    # each other is open.
-    leaves = {number for number, node in enumerate(nodes) if not node.next_functions}
-    assert [-1 if number in leaves else number for number in met] == [
-        -1 if number in leaves else number for number in range(len(nodes))
-    ]
-
-
-def test_a_tensor_with_retain_grad_and_ones_own_hooks_keep_what_they_have():
-    x = torch.tensor([1.0, 2.0], requires_grad=True)
-    hidden = x * 3
-    hidden.retain_grad()
-    x.register_hook(lambda gradient: gradient * 10)
-    loss = (hidden**2).sum()
-    found = autograd.record(loss, x=x, hidden=hidden)
-    assert hidden.grad is None and x.grad is None
-    loss.backward()
-    assert torch.equal(found.gradients()["x"], x.grad) and hidden.grad.tolist() == [
-        6,
-        12,
-    ]
-    assert [what["name"] for _, what in found.graph.nodes(data=True)] == [
-        "",
-        "",
-        "hidden",
-        "x",
-    ]
-
-
-@pytest.mark.slow
-def test_neither_graph_nor_record_keeps_anything_alive():
-    def held():
-        gc.collect()
-        return sum(
-            issubclass(type(thing), torch.Tensor | torch.autograd.graph.Node)
-            for thing in gc.get_objects()
-        )
-
-    net, loss = net_and_loss()
-    autograd.record(loss, net)
-    del loss
-    before = held()
-    gc.disable()
-    hidden = net(torch.randn(1, 1, 32, 32)).sum() * 2
-    hidden_ref = weakref.ref(hidden)
-    kept = [
-        (autograd.graph(hidden, net), autograd.record(hidden, net)) for _ in range(5)
-    ]
-    x = torch.ones(2, requires_grad=True)
-    out = Scale.apply(x, 2.0)[0].sum()
-    ctx = weakref.ref(out.grad_fn.next_functions[0][0])
-    autograd.record(out, x=x)
-    del hidden, out
-    assert kept and hidden_ref() is None and ctx() is None, (
-        "gone at once, without the collector"
-    )
-    gc.enable()
-    del kept, x
-    assert held() == before
-
-
-def test_every_hook_is_gone_afterwards_whatever_happens(monkeypatch):
-    calls = []
-    catch = autograd._catch
-
-    def spy(found, number, *rest):
-        calls.append(number)
-        catch(found, number, *rest)
-
-    monkeypatch.setattr(autograd, "_catch", spy)
-    net, loss = net_and_loss()
-    autograd.record(loss, net)
-    assert len(calls) == 16
-    for error in (KeyboardInterrupt, RuntimeError("from a hook")):
-
-        def stop(_gradient, error=error):
-            raise error
-
-        handle = net.conv2.bias.register_hook(stop)
-        with pytest.raises(
-            KeyboardInterrupt if error is KeyboardInterrupt else ValueError
-        ):
-            autograd.record(loss, net)
-        handle.remove()
-    calls.clear()
-    loss.backward(retain_graph=True)
-    assert calls == [] and net.conv1.weight.grad is not None
-    before = net.conv1.weight.grad.clone()
-    assert torch.equal(autograd.record(loss, net).gradients()["conv1.weight"], before)
 
 
 def test_outputs_of_one_operation_have_names_of_their_own():

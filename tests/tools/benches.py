@@ -1,0 +1,35 @@
+"""The benches that are tried in JupyterLab: each in a cell, and what a test reads of it."""
+
+import pytest
+
+SOURCES = {
+    "pooling": "from helpers.widgets.sliding_window import PoolingBench\nbench = PoolingBench()\nbench",
+    "dropout": "from helpers.widgets.dropout import DropoutBench\nbench = DropoutBench()\nbench",
+    "tracer": "from helpers.widgets.shape_tracer import ShapeTracer\nbench = ShapeTracer()\nbench",
+    "stepper": "import torch\nimport torch.nn.functional as F\nfrom helpers.networks import Net\n"
+    "from helpers.widgets.stepper import BackwardStepper\ntorch.manual_seed(0)\nnet = Net()\n"
+    "loss = F.mse_loss(net(torch.randn(1, 1, 32, 32)), torch.randn(1, 10))\n"
+    "bench = BackwardStepper(loss, net)\nbench",
+    "training": "from helpers.digits import embedded, load_digits\nfrom helpers.widgets.training_bench import TrainingBench\n"
+    "bench = TrainingBench(embedded(), images=1000, epochs=5)\nbench",
+    "film": "from helpers import networks\nfrom helpers.widgets.gallery import KernelFilm\n"
+    "bench = KernelFilm(networks.snapshots())\nbench",
+    "walk": "from helpers import networks\nfrom helpers.digits import embedded, load_digits\nfrom helpers.widgets.gallery import LayerWalk\n"
+    "bench = LayerWalk(networks.trained(), *(part[:5] for part in embedded().test), 'scikit-learn digits')\nbench",
+    "convolution": "from helpers.widgets.sliding_window import ConvolutionBench\nbench = ConvolutionBench()\nbench",
+}
+
+
+def opens(name):
+    return pytest.mark.parametrize("opened", [name], indirect=True)
+
+
+def said(page, part):
+    return page.inner_text(f".bench-{part}")
+
+
+def end_kernel(page):
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.wait_for_function(
+        "!jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
+    )
