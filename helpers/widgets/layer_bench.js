@@ -120,6 +120,12 @@ class Boards {
     requestAnimationFrame(() => this.join());
   }
 
+  // How cells are marked now, for the legend.
+  marks() {
+    const grids = this.shown.flat().map(({ key }) => this.grids.get(key));
+    return new Set(grids.flatMap((grid) => [...grid.marks].join(" ").split(" ")));
+  }
+
   #paint(grid, spec) {
     Object.assign(grid, { spec, edit: spec.edit, silent: spec.silent });
     grid.numbers(spec.title, spec.values, spec.classes);
@@ -146,8 +152,9 @@ class Boards {
 
   // Lines from the window to its output; they move with the step.
   join() {
-    const frame = this.columns.querySelector(".bench-frame[style]");
-    const cell = this.columns.querySelector(".bench-grid .current");
+    const frames = this.columns.querySelectorAll(".bench-frame[style]");
+    const frame = frames[0];
+    const cell = this.columns.querySelector(".bench-grid .current") ?? frames[1];
     if (!frame || !cell || !this.element.isConnected) return this.lines.setAttribute("d", "");
     const [origin, from, to] = [this.element, frame, cell].map((one) =>
       one.getBoundingClientRect(),
@@ -181,7 +188,7 @@ function makeLines() {
   return lines;
 }
 
-function drawLines(lines, look, columns) {
+function drawLines(lines, look, columns, marks) {
   const { settings, view, row, column, channel, shapes, output, now, step } = look;
   const boards = columns.flat();
   const place = [...(shapes.output[0] > 1 ? [channel] : []), row, column].join(", ");
@@ -204,13 +211,7 @@ function drawLines(lines, look, columns) {
   write(lines.formula, formulaOf(look));
   write(lines.unread, leftOver(look));
   for (const name of Object.keys(LEGEND))
-    lines.legend.querySelector(`.of-${name}`).hidden = !boards.some(
-      (board) =>
-        board.key.startsWith("input") &&
-        board.values.some((line, i) =>
-          line.some((_, j) => board.classes(i, j).split(" ").includes(name)),
-        ),
-    );
+    lines.legend.querySelector(`.of-${name}`).hidden = !marks.has(name);
 }
 
 // Buttons for the views that the layer has, and for what goes with them.
@@ -314,7 +315,7 @@ class LayerView {
     this.boards.element.hidden = large;
     if (large) return columns;
     this.boards.draw(columns);
-    drawLines(this.lines, this.look, columns);
+    drawLines(this.lines, this.look, columns, this.boards.marks());
     return "";
   }
 }

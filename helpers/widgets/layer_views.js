@@ -149,10 +149,10 @@ function kernelBoards(look) {
 }
 
 // What the window reads of one input channel, with the padding's own value.
-const readOf = (look, c) => {
-  const board = inputBoard(look, c).values;
-  return (row, column) => board[placed(look, 0)(row)]?.[placed(look, 1)(column)] ?? NaN;
-};
+function readOf(look, c) {
+  const { value } = cellsOf(look, c);
+  return (row, column) => value(placed(look, 0)(row), placed(look, 1)(column));
+}
 
 function productBoards(look) {
   const { weight, channels, view } = look;
