@@ -134,7 +134,7 @@ def index_of(chosen: str, names: list[str], part: str) -> int:
 
 def label(name: str, tip: str) -> dict[str, object]:
     """Return what names a control and lays it out."""
-    layout = {"style": {"description_width": "82px"}, "layout": {"width": "300px"}}
+    layout = {"style": {"description_width": "112px"}, "layout": {"width": "300px"}}
     return {"description": name, "tooltip": tip, **layout}
 
 

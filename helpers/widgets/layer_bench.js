@@ -8,8 +8,9 @@ import { layerOf, settingsOf, troubleOf } from "./taps.js";
 
 const WALK = 500, // milliseconds from step to step
   SETTLED = 600, // milliseconds after which a change can be undone by itself
-  NARROW = 480; // pixels, as wide as a phone
-const FIXED = /_(presets|names)$|^(kinds|pairs|modes|neutral|troubles)$/;
+  NARROW = 480, // pixels, as wide as a phone
+  HEIGHT = 300, // pixels of the largest board, so that sliders and boards are seen together
+  SMALLEST = 90;
 
 const button = (word, act, label = word) => {
   const made = node(
@@ -25,15 +26,8 @@ const button = (word, act, label = word) => {
 class Past {
   constructor(model) {
     this.model = model;
-    this.names = Object.keys(model.attributes ?? model.state).filter((name) => this.#kept(name));
+    this.names = model.get("names");
     this.states = [this.#now()];
-  }
-  #kept(name) {
-    return (
-      !name.startsWith("_") &&
-      !FIXED.test(name) &&
-      !["layout", "tabbable", "tooltip"].includes(name)
-    );
   }
   #now() {
     return JSON.stringify(this.names.map((name) => this.model.get(name)));
@@ -54,7 +48,7 @@ class Past {
 }
 
 // A slider for the step, with a button that walks; its range follows the output, here in the page.
-function walker(set, step) {
+function walker(set) {
   const slider = node("input", {
     type: "range",
     min: 0,
@@ -115,7 +109,7 @@ class Boards {
     const keys = JSON.stringify(columns.map((column) => column.map(({ key }) => key)));
     if (keys !== this.keys) {
       const stacks = grids.map((some) =>
-        node("div", { class: "bench-stack" }, ...some.map((grid) => grid.panel)),
+        node("div", { class: `bench-stack of${some.length}` }, ...some.map((grid) => grid.panel)),
       );
       this.columns.replaceChildren(...stacks);
       Object.assign(this, { keys, shown: columns });
@@ -123,7 +117,13 @@ class Boards {
     }
     this.shown = columns;
     columns.flat().forEach((spec, place) => this.#paint(grids.flat()[place], spec));
-    requestAnimationFrame(() => this.#join());
+    requestAnimationFrame(() => this.join());
+  }
+
+  // How cells are marked now, for the legend.
+  marks() {
+    const grids = this.shown.flat().map(({ key }) => this.grids.get(key));
+    return new Set(grids.flatMap((grid) => [...grid.marks].join(" ").split(" ")));
   }
 
   #paint(grid, spec) {
@@ -138,24 +138,23 @@ class Boards {
 
   fit(width = this.width ?? 900) {
     this.width = width;
-    const columns = this.shown.length;
     const narrow = width < NARROW;
-    this.shown.forEach((column) =>
-      column.forEach(({ key, large, free }) => {
-        const tall = narrow ? 170 : [340, 340, 215, 160, 160][column.length];
-        const share = columns > 3 ? 0.235 : large ? 0.31 : 0.2;
-        const side = narrow ? (width - 24) / 2 : Math.min(share * width, large ? tall : tall * 0.6);
-        this.grids
-          .get(key)
-          .fit(free ? width - 20 : Math.max(side, 90), column.length > 1 && large ? 6 : 8);
-      }),
-    );
+    this.columns.classList.toggle("narrow", narrow);
+    for (const column of this.shown)
+      for (const { key, large, free } of column) {
+        const count = column.length;
+        const share = this.shown.length > 3 ? 0.235 : large ? 0.31 : 0.2;
+        const most = count === 1 ? HEIGHT : HEIGHT / (count === 3 ? 2.5 : 2);
+        const side = narrow ? width / 2 - 12 : Math.min(share * width, most);
+        this.grids.get(key).fit(free ? width - 20 : Math.max(side, SMALLEST), count > 1 ? 6 : 8);
+      }
   }
 
   // Lines from the window to its output; they move with the step.
-  #join() {
-    const frame = this.columns.querySelector(".bench-frame[style]");
-    const cell = this.columns.querySelector(".bench-grid .current");
+  join() {
+    const frames = this.columns.querySelectorAll(".bench-frame[style]");
+    const frame = frames[0];
+    const cell = this.columns.querySelector(".bench-grid .current") ?? frames[1];
     if (!frame || !cell || !this.element.isConnected) return this.lines.setAttribute("d", "");
     const [origin, from, to] = [this.element, frame, cell].map((one) =>
       one.getBoundingClientRect(),
@@ -189,7 +188,7 @@ function makeLines() {
   return lines;
 }
 
-function drawLines(lines, look, columns) {
+function drawLines(lines, look, columns, marks) {
   const { settings, view, row, column, channel, shapes, output, now, step } = look;
   const boards = columns.flat();
   const place = [...(shapes.output[0] > 1 ? [channel] : []), row, column].join(", ");
@@ -212,13 +211,7 @@ function drawLines(lines, look, columns) {
   write(lines.formula, formulaOf(look));
   write(lines.unread, leftOver(look));
   for (const name of Object.keys(LEGEND))
-    lines.legend.querySelector(`.of-${name}`).hidden = !boards.some(
-      (board) =>
-        board.key.startsWith("input") &&
-        board.values.some((line, i) =>
-          line.some((_, j) => board.classes(i, j).split(" ").includes(name)),
-        ),
-    );
+    lines.legend.querySelector(`.of-${name}`).hidden = !marks.has(name);
 }
 
 // Buttons for the views that the layer has, and for what goes with them.
@@ -245,75 +238,99 @@ function bar(model, set, past) {
   };
 }
 
-function render({ model, el }) {
-  let [layer, made, past, look] = [];
-  const set = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-  const visit = (spec, row, column) => {
-    if (spec.visit) set(spec.visit(row, column));
-    else if (spec.place) {
-      const { channel = look.channel, width } = spec.place;
-      set({ channel, step: row * width + column });
-    }
-  };
-  const walk = walker((step) => set({ step }));
-  const buttons = bar(model, set, () => past);
-  const boards = new Boards(visit);
-  const lines = makeLines();
-  const { line, code, note } = codeLine();
-  const copy = button("Copy the bench", async () => {
-    const text = benchLine(model, layer, code.textContent);
-    await navigator.clipboard.writeText(text).then(
-      () => write(note, "Copied: a line of Python with all settings."),
-      () => write(note, text),
+class LayerView {
+  constructor(model, el) {
+    Object.assign(this, { model, el });
+    this.walk = walker((step) => this.set({ step }));
+    this.bar = bar(
+      model,
+      (values) => this.set(values),
+      () => this.past,
     );
-  });
-  line.firstChild.append(copy);
-  const trouble = node("p", { class: "bench-trouble", role: "status" });
-  const work = node(
-    "div",
-    {},
-    boards.element,
-    lines.legend,
-    lines.sum,
-    lines.status,
-    lines.formula,
-    lines.unread,
-  );
-  el.append(walk.element, buttons.element, trouble, work, line);
+    this.boards = new Boards((...at) => this.#visit(...at));
+    this.lines = { ...makeLines(), ...codeLine() };
+    this.lines.line.firstChild.append(button("Copy the bench", () => this.#copy()));
+    this.trouble = node("p", { class: "bench-trouble", role: "status" });
+    const { legend, sum, status, formula, unread, line } = this.lines;
+    this.work = node("div", {}, this.boards.element, legend, sum, status, formula, unread);
+    el.append(this.walk.element, this.bar.element, this.trouble, this.work, line);
+  }
 
-  const draw = () => {
+  set(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+
+  #visit(spec, row, column) {
+    const { visit, place } = spec;
+    if (visit) this.set(visit(row, column));
+    else if (place)
+      this.set({
+        channel: place.channel ?? this.look.channel,
+        step: row * place.width + column,
+      });
+  }
+
+  async #copy() {
+    const text = benchLine(this.model, this.layer, this.lines.code.textContent);
+    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject();
+    await copied.then(
+      () => write(this.lines.note, "Copied: a line of Python with all settings."),
+      () => write(this.lines.note, text),
+    );
+  }
+
+  // Which controls are seen depends on the layer; at the first drawing they are not there yet.
+  mark() {
+    const whole = this.el.closest(".widget-vbox") ?? this.el;
+    const { kind } = settingsOf(this.model);
+    Object.assign(whole.dataset, { kind, locked: this.model.get("locked") });
+  }
+
+  draw() {
+    const { model, lines } = this;
     const settings = settingsOf(model);
-    const whole = el.closest(".widget-vbox") ?? el;
-    Object.assign(whole.dataset, { kind: settings.kind, locked: model.get("locked") });
-    past?.note();
-    write(code, codeOf(settings, model.get("kinds")[settings.kind], model.get("neutral")));
+    this.mark();
+    this.past?.note();
+    const taken = model.get("kinds")[settings.kind];
+    write(lines.code, codeOf(settings, taken, model.get("neutral")));
     let says = troubleOf(settings, model.get("troubles"));
-    work.hidden = Boolean(says);
+    this.work.hidden = Boolean(says);
     if (!says) {
-      const wanted = JSON.stringify(settings);
-      if (made !== wanted) [layer, made] = [layerOf(settings), wanted];
-      look = lookAt(model, layer);
-      const columns = columnsOf(look);
-      buttons.show(look);
-      walk.show(look.steps, look.step);
-      if (typeof columns === "string") says = columns;
-      else {
-        boards.draw(columns);
-        drawLines(lines, look, columns);
-      }
-      boards.element.hidden = typeof columns === "string";
+      const made = JSON.stringify(settings);
+      if (this.made !== made) Object.assign(this, { layer: layerOf(settings), made });
+      says = this.#show();
     }
-    write(trouble, says);
-    write(note, "");
+    write(this.trouble, says);
+    write(lines.note, "");
+  }
+
+  // Draw the boards, or return why they cannot be read.
+  #show() {
+    this.look = lookAt(this.model, this.layer);
+    const columns = columnsOf(this.look);
+    this.bar.show(this.look);
+    this.walk.show(this.look.steps, this.look.step);
+    const large = typeof columns === "string";
+    this.boards.element.hidden = large;
+    if (large) return columns;
+    this.boards.draw(columns);
+    drawLines(this.lines, this.look, columns, this.boards.marks());
+    return "";
+  }
+}
+
+function render({ model, el }) {
+  const view = new LayerView(model, el);
+  const fit = (between) => {
+    view.mark();
+    view.boards.fit(between(0, 1, 1e6));
+    view.boards.join();
   };
-  const names = Object.keys(model.attributes ?? model.state).filter((name) => !FIXED.test(name));
-  const end = live(model, el, names, draw, (between) => boards.fit(between(0, 1, 1e6)));
-  past = new Past(model);
+  const end = live(model, el, model.get("names"), () => view.draw(), fit);
+  view.past = new Past(model);
   return () => {
-    walk.stop();
+    view.walk.stop();
     end();
   };
 }

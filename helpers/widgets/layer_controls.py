@@ -48,8 +48,8 @@ def view() -> View:
     known = {"kinds": KINDS, "pairs": PAIRS, "modes": MODES, "neutral": NEUTRAL}
     known |= {"troubles": TROUBLES, "input_names": INPUTS, "weight_names": WEIGHTS}
     known |= {"input_presets": _inputs(), "weight_presets": _kernels()}
-    state = {"locked": True, "view": "forward"}
-    return View("layer_bench", **numbers, **switches, **own, **state, **known)
+    state = {**numbers, **switches, **own, "locked": True, "view": "forward"}
+    return View("layer_bench", **state, **known, names=[*state])
 
 
 def _inputs() -> list:

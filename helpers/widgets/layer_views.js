@@ -1,5 +1,5 @@
-// What stands on the boards of a bench, view by view: columns of boards, each a matrix with what marks
-// its cells.
+// What stands on the boards of a bench, view by view: columns of boards, each a matrix with what
+// marks its cells.
 
 import { backward, forward, matrixOf, valuesOf } from "./taps.js";
 import { biasOf, editor, inputOf, sentOf, weightOf } from "./numbers.js";
@@ -76,46 +76,50 @@ function span(where) {
   return where.length ? [first, last - first + 1] : [0, 0];
 }
 
-// The board of one input channel with its padding.
-function inputBoard(look, c, more = {}) {
-  const { sides, settings, input, shapes, taps, view } = look;
+// What stands at each cell of an input with its padding: a pixel, padding, or what is beyond it.
+function cellsOf({ sides, settings, input, shapes }, c) {
   const filled = settings.kind === "MaxPool2d" ? -Infinity : 0;
-  const inside = (place, side) => place >= 0 && place < side.input_size;
-  const real = (i, j) =>
-    inside(i - sides[0].before, sides[0]) && inside(j - sides[1].before, sides[1]);
-  const beyond = (i, j) => i >= sides[0].room || j >= sides[1].room;
+  const from = (axis, place) => place - sides[axis].before;
+  const inside = (axis, place) =>
+    from(axis, place) >= 0 && from(axis, place) < sides[axis].input_size;
+  const real = (i, j) => inside(0, i) && inside(1, j);
+  const beyond = (i, j) => !settings.transposed && (i >= sides[0].room || j >= sides[1].room);
   const kind = (i, j) => (real(i, j) ? "pixel" : beyond(i, j) ? "beyond" : "pad");
   const flat = (i, j) => (c * shapes.input[1] + i) * shapes.input[2] + j;
   const value = (i, j) => {
-    if (!settings.transposed && beyond(i, j) && !real(i, j)) return NaN;
-    const at = [i, j].map((place, axis) => sides[axis].at?.(place - sides[axis].before) ?? place);
+    if (kind(i, j) === "beyond") return NaN;
+    const at = [i, j].map((place, axis) => sides[axis].at?.(from(axis, place)) ?? place);
     return at.some((place) => place < 0) ? filled : input[flat(...at)];
   };
+  const read = sides.map((side) => new Set(side.taps.map((tap) => tap.input)));
+  const missed = (i, j) => real(i, j) && !(read[0].has(from(0, i)) && read[1].has(from(1, j)));
+  const place = (i, j) => (real(i, j) ? flat(from(0, i), from(1, j)) : undefined);
+  return { kind, value, missed, place };
+}
+
+// The board of one input channel with its padding.
+function inputBoard(look, c, more = {}) {
+  const { sides, input, shapes, taps, view } = look;
+  const { kind, value, missed, place } = cellsOf(look, c);
   const values = Array.from({ length: sides[0].shown }, (_, i) =>
     Array.from({ length: sides[1].shown }, (_, j) => value(i, j)),
   );
-  const read = sides.map((side) => new Set(side.taps.map((tap) => tap.input)));
-  const missed = (i, j) =>
-    real(i, j) && !(read[0].has(i - sides[0].before) && read[1].has(j - sides[1].before));
   const where = taps.map((some, axis) => some.map(placed(look, axis)));
   const current = look.channels.includes(c);
   const tapped = (i, j) => current && where[0].includes(i) && where[1].includes(j);
+  const unread = (i, j) => view !== "stamps" && missed(i, j);
   const [[top, high], [left, wide]] = where.map(span);
-  const at = (i, j) => (real(i, j) ? flat(i - sides[0].before, j - sides[1].before) : undefined);
   const padded = sides.some((side) => side.before + side.after);
-  const size = `${shapes.input[1]}×${shapes.input[2]}`;
   const grown = padded ? `, padded to ${sides[0].room}×${sides[1].room}` : "";
+  const name = named("Input", c, shapes.input[0]);
   return {
     key: `input${c}`,
-    label: `${named("Input", c, shapes.input[0])} with its padding`,
-    title: `${named("Input", c, shapes.input[0])} ${size}${grown}`,
+    label: `${name} with its padding`,
+    title: `${name} ${shapes.input[1]}×${shapes.input[2]}${grown}`,
     values,
-    classes: (i, j) =>
-      kind(i, j) +
-      (tapped(i, j) ? " tap" : "") +
-      (missed(i, j) && view !== "stamps" ? " unread" : ""),
+    classes: (i, j) => kind(i, j) + (tapped(i, j) ? " tap" : "") + (unread(i, j) ? " unread" : ""),
     frame: current && high && wide ? [top, left, high, wide] : undefined,
-    edit: editor(look.model, "input", shapes.input, input, at),
+    edit: editor(look.model, "input", shapes.input, input, place),
     silent: "This is padding: padding_mode says what stands here.",
     large: true,
     ...more,
@@ -145,10 +149,10 @@ function kernelBoards(look) {
 }
 
 // What the window reads of one input channel, with the padding's own value.
-const readOf = (look, c) => {
-  const board = inputBoard(look, c).values;
-  return (row, column) => board[placed(look, 0)(row)]?.[placed(look, 1)(column)] ?? NaN;
-};
+function readOf(look, c) {
+  const { value } = cellsOf(look, c);
+  return (row, column) => value(placed(look, 0)(row), placed(look, 1)(column));
+}
 
 function productBoards(look) {
   const { weight, channels, view } = look;

@@ -1,5 +1,5 @@
-// What the bench says in words: the layer and the bench as lines of Python, the sum of one window, the
-// formula of the size, and what is left over.
+// What the bench says in words: the layer and the bench as lines of Python, the sum of one window,
+// the formula of the size, and what is left over.
 
 import { number, plural } from "./base.js";
 import { lookAt } from "./layer_views.js";
@@ -144,8 +144,8 @@ function filled({ kind, transposed, same, ceil_mode: ceil }, side, name) {
   );
 }
 
-// What the windows leave: where the last one ends, and which pixels none reads; of a transposed layer,
-// how many products reach an output.
+// What the windows leave: where the last one ends, and which pixels none reads; of a transposed
+// layer, how many products reach an output.
 export function leftOver({ settings, sides, shapes, layer }) {
   if (settings.transposed) {
     const reached = new Array(shapes.output.reduce((a, b) => a * b, 1)).fill(0);

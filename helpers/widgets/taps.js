@@ -1,6 +1,6 @@
 // A layer that slides a window, as one list of taps: which output reads which input through which
-// weight. Forward, backward, the stamps and the matrix are sums over that list. Python and torch hold
-// the truth; the tests compare every number with theirs.
+// weight. Forward, backward, the stamps and the matrix are sums over that list. Python and torch
+// hold the truth; the tests compare every number with theirs.
 
 const ranges = (count) => Array.from({ length: count }, (_, i) => i);
 
@@ -138,31 +138,39 @@ export function layerOf(settings) {
   const input = [ins, rows.input_size, columns.input_size];
   const output = [outs, rows.out, columns.out];
   const weight = [...(transposed ? [ins, makes] : [outs, reads]), ...settings.kernel_size];
-  const taps = { output: [], input: [], weight: [] };
-  const place = (shape, channel, row, column) => (channel * shape[1] + row) * shape[2] + column;
+  const layer = { settings, sides, shapes: { input, output, weight }, reads, makes, convolves };
+  return { ...layer, taps: tapsOf(layer) };
+}
+
+function tapsOf({ settings, sides: [rows, columns], shapes, reads, makes }) {
+  const outs = shapes.output[0];
+  const count = outs * reads * rows.taps.length * columns.taps.length;
+  const [output, input, weight] = [0, 1, 2].map(() => new Int32Array(count));
+  let tap = 0;
+  const note = (o, c, kernel, row, column) => {
+    const outside = row.input < 0 || column.input < 0;
+    const at = ([, height, width], channel, i, j) => (channel * height + i) * width + j;
+    output[tap] = at(shapes.output, o, row.output, column.output);
+    input[tap] = outside ? -1 : at(shapes.input, c, row.input, column.input);
+    weight[tap++] = at(shapes.weight.slice(1), kernel, row.weight, column.weight);
+  };
   for (let o = 0; o < outs; o++)
     for (let within = 0; within < reads; within++) {
       const c = Math.floor(o / makes) * reads + within;
-      const kernel = transposed ? c * makes + (o % makes) : o * reads + within;
+      const kernel = settings.transposed ? c * makes + (o % makes) : o * reads + within;
       for (const row of rows.taps)
-        for (const column of columns.taps) {
-          const outside = row.input < 0 || column.input < 0;
-          taps.output.push(place(output, o, row.output, column.output));
-          taps.input.push(outside ? -1 : place(input, c, row.input, column.input));
-          const [high, wide] = settings.kernel_size;
-          taps.weight.push((kernel * high + row.weight) * wide + column.weight);
-        }
+        for (const column of columns.taps) note(o, c, kernel, row, column);
     }
-  return { settings, sides, shapes: { input, output, weight }, taps, reads, makes, convolves };
+  return { output, input, weight };
 }
 
 // What each tap weighs: its weight, its share of the average, or 1 for the largest of a window.
 export function valuesOf(layer, input, weight) {
   const { taps, settings, sides, shapes } = layer;
-  if (layer.convolves) return taps.weight.map((place) => weight[place]);
+  if (layer.convolves) return Float64Array.from(taps.weight, (place) => weight[place]);
   if (settings.kind === "AvgPool2d") {
     const [rows, columns] = sides;
-    return taps.output.map((place) => {
+    return Float64Array.from(taps.output, (place) => {
       const row = Math.floor(place / shapes.output[2]) % shapes.output[1];
       const count = rows.counted[row] * columns.counted[place % shapes.output[2]];
       return 1 / (settings.divisor_override || count);
@@ -174,17 +182,14 @@ export function valuesOf(layer, input, weight) {
     if (taps.input[tap] >= 0 && (input[taps.input[tap]] > best || !winner.has(place)))
       winner.set(place, tap);
   });
-  return taps.output.map((place, tap) => Number(winner.get(place) === tap));
+  return Float64Array.from(taps.output, (place, tap) => Number(winner.get(place) === tap));
 }
-
-const zeros = (shape) => new Array(shape.reduce((a, b) => a * b, 1)).fill(0);
 
 // The sum of what all taps carry, by where they lead.
 function summed(size, places, carried) {
-  const sums = zeros([size]);
-  places.forEach((place, tap) => {
-    if (place >= 0) sums[place] += carried(tap);
-  });
+  const sums = new Array(size).fill(0);
+  for (let tap = 0; tap < places.length; tap++)
+    if (places[tap] >= 0) sums[places[tap]] += carried(tap);
   return sums;
 }
 
@@ -214,7 +219,7 @@ export function backward({ taps, shapes }, values, input, sent) {
 // The same taps as a table: a row for each output, a column for each input.
 export function matrixOf({ taps, shapes }, values) {
   const width = sizeOf(shapes.input);
-  const rows = ranges(sizeOf(shapes.output)).map(() => zeros([width]));
+  const rows = ranges(sizeOf(shapes.output)).map(() => new Array(width).fill(0));
   taps.output.forEach((place, tap) => {
     if (taps.input[tap] >= 0) rows[place][taps.input[tap]] += values[tap];
   });

@@ -10,6 +10,10 @@ from helpers.checking import NotYet, as_numbers, exercise, expect, expect_same, 
 from helpers.sizes import output_size, pixels_read, window_span
 
 PADDINGS = {"padding": ("same", "valid")}
+SIDES = (
+    {"input_size": 48, "kernel_size": 5, "stride": 2, "padding": 2},
+    {"input_size": 64, "kernel_size": 2, "stride": 3, "padding": 0},
+)
 
 
 @exercise("the first product to the last, row by row, and nothing flipped.")
@@ -103,3 +107,21 @@ def see_far(answer: dict) -> None:
     expect(span == 9, hint)
     hint = f"the window spans 9 pixels, and 28×28 becomes {size}×{size}; "
     expect(size == 28, hint + "which padding makes up for it?")
+
+
+@exercise("each side has a formula of its own.")
+def two_sides(answer: tuple) -> None:
+    """Check the height and width of the output for a picture with these SIDES."""
+    given = as_numbers(answer, (2,)).tolist()
+    right = [output_size(**side) for side in SIDES]
+    swapped = "both numbers are right and change places: the height comes first."
+    expect(given != right[::-1], swapped)
+    names, others = ("height", "width"), SIDES[::-1]
+    for name, number, own, other in zip(names, given, SIDES, others, strict=True):
+        for setting, value in other.items():
+            mixed = f"{number:g} is the {name} with the {setting} of the other side; "
+            hint = f"for the {name} it is {own[setting]}."
+            expect(number != output_size(**own | {setting: value}), mixed + hint)
+        hint = f"the {name} is not {number:g}; "
+        hint += "put its own n, k, p and s into the formula, and mind the floor."
+        expect(number == output_size(**own), hint)

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from exercises import WINDOW, Called, as_hint, between, chosen_settings
-from helpers.checking import close, exercise, expect, expect_same
+from exercises import WINDOW, Called, as_hint, between, chosen_settings, expect_three
+from helpers.checking import as_numbers, close, exercise, expect, expect_same
 from helpers.inspection import copied
 from helpers.sizes import times
 from helpers.tracing import Trace, trace
@@ -196,3 +196,30 @@ def _does_the_same(net: nn.Module, convolutions: list, dense: nn.Linear) -> None
         same = fits and torch.allclose(net(pictures), dense(row), atol=1e-5)
     hint = "keep both layers of ReLU and both of MaxPool2d, behind each convolution."
     expect(same, hint)
+
+
+GROUPED = {  # by the place of a number, what mistakes give
+    (1, 12): "groups=3 divides the channels.",
+    (1, 8): "8 maps are in a group; the depth comes from the channels.",
+    (2, 7224): "that is without groups.",
+    (2, 2400): "each map has a bias too.",
+    (2, 2408): "each of the 24 maps keeps its bias.",
+    (2, 808): "those are the kernels of one group; there are 24 in all.",
+    (3, 720_000): "that is without groups.",
+    (3, 80_000): "those are for one group; there are 24 maps in all.",
+    (3, 2400): "those are for one place; a map has 10·10.",
+    (3, 242_400): "a bias is added and multiplied with nothing.",
+}
+
+
+@exercise("groups divide the depth of the kernels, and so the work.")
+def count_in_groups(answer: tuple) -> None:
+    """Check depth, parameters and multiply-adds of nn.Conv2d(12, 24, 5, groups=3)."""
+    hints = [
+        "how many of the 12 channels are in a group?",
+        "24 kernels have weights and a bias each.",
+        "multiply the outputs, 24·10·10, with the weights of one kernel.",
+    ]
+    given = enumerate(as_numbers(answer, (3,)).tolist(), 1)
+    hints = [GROUPED.get(one, hint) for one, hint in zip(given, hints, strict=True)]
+    expect_three(answer, (4, 2424, 240_000), hints)

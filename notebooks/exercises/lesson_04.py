@@ -236,3 +236,28 @@ def _plain_sgd(
         optimizer.step()
         losses.append(loss.item())
     return losses, parameters_to_vector(net.parameters())
+
+
+@exercise(
+    "each weight gathers the pixels that it meets, times what arrives there.",
+    of="image, arriving, kernel_size, stride",
+)
+def kernel_gradient(answer: Callable) -> None:
+    """Check the gradient of a kernel that slides over an image, against torch's."""
+    cases = (5, 6, 3, 1), (6, 8, 3, 2), (5, 9, 2, 3), (4, 7, 1, 2), (9, 8, 4, 3)
+    for height, width, k, stride in cases:
+        x, kernel = torch.randn(1, height, width), torch.zeros(1, 1, k, k)
+        output = F.conv2d(x, kernel.requires_grad_(), stride=stride)
+        g = torch.randn_like(output)
+        right = torch.autograd.grad(output, kernel, g)[0][0, 0]
+        mistakes = [
+            (F.conv2d(x, g[None])[0, :k, :k], APART),
+            (right.flip(0, 1), "the numbers come back to front; flip nothing."),
+            (right / g.numel(), "the products are added up, and no mean is taken."),
+            (F.conv2d(x, g[None], dilation=stride)[0], LEFT_OVER),
+        ]
+        answer.gives(right, (x[0], g[0], k, stride), mistakes)
+
+
+APART = "with a stride, the pixels that one weight meets lie stride apart."
+LEFT_OVER = "it has more numbers than the kernel; cut off what is left over."

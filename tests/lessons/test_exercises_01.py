@@ -13,6 +13,7 @@ from exercising import (
     by_unfold,
 )
 from refresh import NOTEBOOKS
+from torch import nn
 
 
 def double_loop(image, kernel, stride):
@@ -32,6 +33,8 @@ def rounded(image, kernel, stride):
     return double_loop(padded, kernel, stride)[:size, :size]
 
 
+LAYER = nn.Conv2d(1, 1, kernel_size=(5, 2), stride=(2, 3), padding=(2, 0))
+TORCHS = LAYER(torch.zeros(1, 1, 48, 64)).shape[2:]
 RIGHT = [
     (checks.one_window, 20),
     (checks.one_window, torch.tensor(20)),
@@ -63,6 +66,8 @@ RIGHT = [
     (checks.halve, {"kernel_size": torch.tensor(15), "padding": "valid"}),
     (checks.see_far, {"dilation": 4, "padding": "same"}),
     (checks.see_far, {"dilation": (4, 4), "padding": torch.tensor([4, 4])}),
+    (checks.two_sides, TORCHS),
+    (checks.two_sides, [np.int64(24), torch.tensor(21.0)]),
 ]
 WRONG = [
     (checks.one_window, 10, "flipped"),
@@ -153,6 +158,29 @@ WRONG = [
     (checks.halve, {"kernel_size": 3, "stride": 0}, "stride must be a whole number"),
     (checks.see_far, {"dilation": 4, "padding": "valid"}, "20×20"),
     (checks.see_far, {"dilation": 30}, "A window of 61"),
+    (checks.two_sides, (21, 24), "both numbers are right and change places"),
+    (checks.two_sides, (32, 21), "32 is the height with the input_size of the other"),
+    (checks.two_sides, (26, 21), "26 is the height with the kernel_size of the other"),
+    (checks.two_sides, (16, 21), "with the stride of the other side; for the height"),
+    (
+        checks.two_sides,
+        (22, 21),
+        "the padding of the other side; for the height it is 2",
+    ),
+    (checks.two_sides, (24, 16), "16 is the width with the input_size of the other"),
+    (
+        checks.two_sides,
+        (24, 20),
+        "kernel_size of the other side; for the width it is 2",
+    ),
+    (checks.two_sides, (24, 32), "stride of the other side; for the width it is 3"),
+    (checks.two_sides, (24, 23), "23 is the width with the padding of the other side"),
+    (checks.two_sides, (24, 24), "the width is not 24; put its own n, k, p and s"),
+    (checks.two_sides, (21, 21), "the height is not 21; put its own n, k, p and s"),
+    (checks.two_sides, (24.5, 21), "mind the floor"),
+    (checks.two_sides, 24, "your answer is one number; give 2 numbers"),
+    (checks.two_sides, (1, 1, 24, 21), "has the shape (4,); give 2 numbers"),
+    (checks.two_sides, "24×21", "give 2 numbers, (…, …), without quotes"),
 ]
 
 

@@ -13,6 +13,7 @@ from exercising import (
 )
 from refresh import NOTEBOOKS
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from helpers.checking import leaves_unchanged
 
@@ -22,6 +23,16 @@ def seen(layers):
     for kernel_size, stride in layers:
         sees, step = sees + (kernel_size - 1) * step, step * stride
     return sees
+
+
+def grouped():
+    """Return what torch says of the layer of exercise 9."""
+    layer = nn.Conv2d(12, 24, kernel_size=5, groups=3)
+    with FlopCounterMode(display=False) as counter:
+        assert layer(torch.zeros(1, 12, 14, 14)).shape[2:] == (10, 10)
+    # it counts a product and its addition apart
+    multiply_adds = counter.get_total_flops() // 2
+    return layer.weight.shape[1], checks._parameters(layer), multiply_adds
 
 
 def ten_logits(maps, *more):
@@ -126,6 +137,7 @@ RIGHT = [
     (checks.mix_channels, CONV | {"kernel_size": (1, 1), "stride": [1, 1]}),
     (checks.mix_channels, CONV | {"kernel_size": 3, "padding": 1, "groups": 16}),
     (checks.own_network, nn.Sequential(*ten_logits(4)[:4], nn.LazyLinear(10))),
+    (checks.count_in_groups, grouped()),
     (checks.repaired, Stack()),
     (checks.repaired, Stack(Own, act=nn.ReLU())),
     (checks.repaired, Stack().double().train()),
@@ -317,6 +329,20 @@ WRONG = [
         "leave the softmax to the loss",
     ),
     (checks.repaired, Stack(more=nn.BatchNorm1d(10)), "6,014 parameters"),
+    (checks.count_in_groups, (12, 2424, 240_000), "1 is not 12; groups=3 divides"),
+    (checks.count_in_groups, (8, 2424, 240_000), "the depth comes from the channels"),
+    (checks.count_in_groups, (3, 2424, 240_000), "how many of the 12 channels"),
+    (checks.count_in_groups, (4, 7224, 240_000), "7224; that is without groups"),
+    (checks.count_in_groups, (4, 2400, 240_000), "each map has a bias too"),
+    (checks.count_in_groups, (4, 2408, 240_000), "each of the 24 maps keeps its"),
+    (checks.count_in_groups, (4, 808, 240_000), "the kernels of one group"),
+    (checks.count_in_groups, (4, 100, 240_000), "weights and a bias each"),
+    (checks.count_in_groups, (4, 2424, 720_000), "that is without groups"),
+    (checks.count_in_groups, (4, 2424, 80_000), "those are for one group"),
+    (checks.count_in_groups, (4, 2424, 2400), "a map has 10·10"),
+    (checks.count_in_groups, (4, 2424, 242_400), "multiplied with nothing"),
+    (checks.count_in_groups, (4, 2424, 480_000), "multiply the outputs, 24·10·10"),
+    (checks.count_in_groups, 2424, "give 3 numbers"),
 ]
 
 

@@ -162,6 +162,11 @@ def weights_back(net, *rest):
     return losses
 
 
+def cut(image, arriving, k, stride=1):
+    slid = nn.functional.conv2d(image[None], arriving[None, None], dilation=stride)
+    return slid[0, :k, :k]
+
+
 RIGHT = {
     checks.chain: [(16, 4, 4), torch.tensor([16.0, 4, 4])],
     checks.path_to_weight: [
@@ -186,6 +191,7 @@ RIGHT = {
         SavesResult,
     ],
     checks.five_lines: [train, by_hand, lambda *given: tuple(np.array(train(*given)))],
+    checks.kernel_gradient: [cut, lambda *given: cut(*given).double().numpy()],
 }
 WRONG = {
     checks.chain: [
@@ -323,6 +329,16 @@ WRONG = {
         (partial(train, how=partial(torch.optim.SGD, weight_decay=0.1)), "plain SGD"),
         (last_update_missing, "the last update is missing"),
         (weights_back, "the weights of net are others"),
+    ],
+    checks.kernel_gradient: [
+        (lambda x, g, k, s: cut(x, g, k), "that one weight meets lie stride apart"),
+        (lambda *given: cut(*given).flip(0, 1), "back to front; flip nothing"),
+        (lambda x, g, *rest: cut(x, g, *rest) / g.numel(), "and no mean is taken"),
+        (lambda x, g, k, s: cut(x, g, 99, s), "cut off what is left over"),
+        (lambda x, g, k, s: x[:k, :k] * g[0, 0], "and should be"),
+        (lambda x, g, k, s: g, "has the shape (3, 4); give 3 rows of 3"),
+        (lambda *given: None, "is a return missing?"),
+        (4, "the answer is a function of image, arriving, kernel_size, stride"),
     ],
 }
 

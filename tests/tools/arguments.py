@@ -64,6 +64,13 @@ def momentum(random):
     return parameters, velocities, random.choice((0.01, 0.1)), random.choice((0.5, 0.9))
 
 
+def correlated(random):
+    k, stride = random.randint(1, 4), random.randint(1, 3)
+    image = torch.randn(random.randint(4, 9), random.randint(4, 9))
+    places = [(side - k) // stride + 1 for side in image.shape]
+    return image, torch.randn(places), k, stride
+
+
 def loop(random):
     net = small(random)
     if random.random() < 0.5:

@@ -311,6 +311,7 @@ ORACLES = {
     "momentum_step": Like(arguments.momentum),
     "reciprocal": reciprocates,
     "five_lines": Like(arguments.loop),
+    "kernel_gradient": Like(arguments.correlated),
     "steps": Like(arguments.counts),
     "cross_entropy": Like(arguments.classified),
     "honest_accuracy": Like(arguments.reading, 10, forward=True),
