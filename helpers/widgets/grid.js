@@ -37,6 +37,8 @@ export class Grid {
         const cell = event.target.closest("[data-row]");
         if (cell) act.call(this, +cell.dataset.row, +cell.dataset.column, event);
       });
+    for (const leaving of ["pointerleave", "focusout"])
+      this.element.addEventListener(leaving, () => this.#hush());
   }
 
   // Cells that stay are kept: making new ones is what costs time.
@@ -89,7 +91,7 @@ export class Grid {
     if (this.title.textContent !== title) this.#cancel();
     write(this.title, title);
     this.#resize(height, width);
-    if (this.bubble.textContent && !this.editing) write(this.bubble, "");
+    if (this.bubble.textContent && !this.editing && !this.pointed) write(this.bubble, "");
     let longest = 2;
     this.marks = new Set();
     this.cells.forEach((line, row) =>
@@ -105,9 +107,11 @@ export class Grid {
         if (cell.className !== name) cell.className = name;
       }),
     );
-    if (longest === this.longest) return;
-    this.longest = longest;
-    this.fit(this.side);
+    if (longest !== this.longest) {
+      this.longest = longest;
+      this.fit(this.side);
+    }
+    if (this.pointed) this.#tell(...this.pointed);
   }
 
   // The same for a matrix of numbers, shaded by their size.
@@ -155,12 +159,24 @@ export class Grid {
   // Where numbers are too small to be read, the one that is pointed at is said.
   #point(row, column) {
     this.visit(row, column);
-    if (this.element.classList.contains("bare"))
-      this.#say(row, column, this.cells[row][column].title);
+    this.#tell(row, column);
+  }
+
+  #tell(row, column) {
+    const cell = this.cells[row]?.[column];
+    if (!cell || !this.element.classList.contains("bare")) return this.#hush();
+    this.#say(row, column, cell.title);
+    this.pointed = [row, column];
+  }
+
+  #hush() {
+    if (this.pointed) write(this.bubble, "");
+    this.pointed = undefined;
   }
 
   #say(row, column, text) {
     const cell = this.cells[row][column];
+    this.pointed = undefined;
     this.bubble.style.left = `${cell.offsetLeft}px`;
     this.bubble.style.top = `${cell.offsetTop + cell.offsetHeight + this.element.offsetTop + 4}px`;
     write(this.bubble, text);
