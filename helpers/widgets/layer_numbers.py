@@ -74,7 +74,9 @@ def numbers(name: str, values: object, sizes: list[tuple[int, int]]) -> Tensor:
     ends = "×".join(str(a) if a == b else f"({a} to {b})" for a, b in sizes)
     wanted = f"{name} must be numbers up to a million, of shape {ends}"
     try:
-        tensor = torch.as_tensor(values).detach().to_dense()
+        # Lists would lose digits as float32.
+        dtype = None if hasattr(values, "dtype") else torch.float64
+        tensor = torch.as_tensor(values, dtype=dtype).detach().to_dense()
         tensor = tensor.dequantize() if tensor.is_quantized else tensor
         tensor = torch.tensor(tensor.tolist(), dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, NotImplementedError):

@@ -193,6 +193,12 @@ def test_own_numbers_are_kept_and_used():
     assert bench.output.tolist() == truth.tolist()
 
 
+def test_own_numbers_lose_no_digit():
+    bench = LayerBench(nn.Conv2d(1, 1, 1, bias=False), [[0.1, 1 / 3]], weight=[[0.7]])
+    assert bench.input.tolist() == [[[0.1, 1 / 3]]] and bench.weight.item() == 0.7
+    assert "picture=[[[0.1, 0.3333333333333333]]]" in repr(bench)
+
+
 def test_own_channels_are_kept_where_fewer_are_looked_at():
     layer, pixels = nn.Conv2d(3, 4, 2), torch.rand(3, 4, 5)
     bench = LayerBench(layer, pixels)
