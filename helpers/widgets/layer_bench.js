@@ -249,7 +249,8 @@ class LayerView {
     );
     this.boards = new Boards((...at) => this.#visit(...at));
     this.lines = { ...makeLines(), ...codeLine() };
-    this.lines.line.firstChild.append(button("Copy the bench", () => this.#copy()));
+    this.copy = button("Copy the bench", () => this.#copy());
+    this.lines.line.firstChild.append(this.copy);
     this.trouble = node("p", { class: "bench-trouble", role: "status" });
     const { legend, sum, status, formula, unread, line } = this.lines;
     this.work = node("div", {}, this.boards.element, legend, sum, status, formula, unread);
@@ -295,7 +296,7 @@ class LayerView {
     const taken = model.get("kinds")[settings.kind];
     write(lines.code, codeOf(settings, taken, model.get("neutral")));
     let says = troubleOf(settings, model.get("troubles"));
-    this.work.hidden = Boolean(says);
+    this.work.hidden = this.copy.hidden = Boolean(says);
     if (!says) {
       const made = JSON.stringify(settings);
       if (this.made !== made) Object.assign(this, { layer: layerOf(settings), made });

@@ -120,7 +120,10 @@ function inputBoard(look, c, more = {}) {
     classes: (i, j) => kind(i, j) + (tapped(i, j) ? " tap" : "") + (unread(i, j) ? " unread" : ""),
     frame: current && high && wide ? [top, left, high, wide] : undefined,
     edit: editor(look.model, "input", shapes.input, input, place),
-    silent: "This is padding: padding_mode says what stands here.",
+    silent:
+      look.settings.kind === "Conv2d"
+        ? "This is padding: padding_mode says what stands here."
+        : "This is padding: no number can be typed here.",
     large: true,
     ...more,
   };
