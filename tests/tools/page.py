@@ -58,6 +58,28 @@ def open_bench(browser, view):
     return page
 
 
+def change(page, **traits):
+    """Set traits of the page's model, as controls would, and wait until all is drawn."""
+    page.evaluate(
+        """async (traits) => {
+             for (const [name, value] of Object.entries(traits)) model.set(name, value);
+             await new Promise(requestAnimationFrame);
+           }""",
+        traits,
+    )
+
+
+def held(page, name):
+    """Return a trait of the page's model."""
+    return page.evaluate("(name) => model.get(name)", name)
+
+
+def cell(page, board, row, column):
+    return page.locator(
+        f"[aria-label^='{board}'] [data-row='{row}'][data-column='{column}']"
+    )
+
+
 def exact_values(table):
     return torch.tensor(
         [[float(exact) for _, exact, _ in row] for row in table], dtype=torch.float64
