@@ -337,13 +337,18 @@ class LayerBench(Bench):
     def _still(self) -> figures.Picture:
         if self.trouble:
             return figures.sentence(self.trouble)
-        place = divmod(self.step, self.input.shape[2])
-        result = f"the stamp of input {place}"
-        if not self._stamps:
-            output = self.output[self.channel]
-            row, column = divmod(self.step, output.shape[1])
-            result = f"output[{row}, {column}] = {figures.short(output[row, column])}"
-        return figures.boards(self._columns(), f"{self.code}: {result}")
+        if self._stamps:
+            row, column = divmod(self.step, self.input.shape[2])
+            return self._drawn(f"the stamp of input[{row}, {column}]", {})
+        output = self.output[self.channel]
+        row, column = divmod(self.step, output.shape[1])
+        result = f"output[{row}, {column}] = {figures.short(output[row, column])}"
+        return self._drawn(
+            result, {"output": (row, column), "sent back": (row, column)}
+        )
+
+    def _drawn(self, result: str, marked: dict[str, tuple]) -> figures.Picture:
+        return figures.boards(self._columns(), f"{self.code}: {result}", marked)
 
     def _columns(self) -> list[dict[str, Tensor]]:
         """Return the boards of the still picture, column by column."""
@@ -351,13 +356,22 @@ class LayerBench(Bench):
             return [{"matrix": self.matrix}]
         columns = [_named("input", self.input)]
         if self._convolves:
-            turned = self.kind == "ConvTranspose2d"
-            kernels = self.weight.flatten(0, 1) if turned else self.weight[self.channel]
-            columns.append(_named("kernel", kernels))
+            columns.append(_named("kernel", self._kernels(self.weight)))
         if self.view != "backward":
             return [*columns, _named("output", self.output)]
-        back = _named("gradient of the input", self.gradients.input)
-        return [*columns, _named("sent back", self.sent), back]
+        back = self.gradients
+        if self._convolves:
+            found = self._kernels(back.weight)
+            columns.append(_named("gradient of the kernel", found))
+        arrived = _named("gradient of the input", back.input)
+        return [*columns, _named("sent back", self.sent), arrived]
+
+    def _kernels(self, weight: Tensor) -> Tensor:
+        """Return what belongs to the kernels of the chosen output channel."""
+        if self.kind == "Conv2d":
+            return weight[self.channel]
+        group, within = divmod(self.channel, weight.shape[1])
+        return weight.chunk(self.settings["groups"])[group][:, within]
 
 
 def _named(name: str, boards: Tensor) -> dict[str, Tensor]:
