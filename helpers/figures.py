@@ -35,8 +35,8 @@ class Picture:
         _suit_both_themes(figure)
         how = dict(bbox_inches="tight", transparent=True)
         figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, **how)
-        # 47 colours are enough, and keep the notebooks small for slow networks. One more
-        # lets the page's own paper through.
+        # 47 colours are enough, and keep the notebooks small for slow networks. One
+        # more lets the page's own paper through.
         drawn = Image.open(drawing)
         flat = Image.new("RGB", drawn.size, "white")
         flat.paste(drawn, mask=drawn)
@@ -306,9 +306,9 @@ def boards(
             axis = figure.add_subplot(inner[row])
             _numbers(axis, f"{name} {times(board.shape)}", board)
             if name in marked:
-                row, column = marked[name]
-                corner, edge = (column - 0.5, row - 0.5), dict(fill=False, lw=3)
-                axis.add_patch(Rectangle(corner, 1, 1, edgecolor=VERMILION, **edge))
+                y, x = marked[name]
+                edge = dict(fill=False, lw=3, edgecolor=VERMILION)
+                axis.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **edge))
     figure.suptitle(title, fontsize=11)
     shapes = [f"{n} {times(b.shape)}" for column in columns for n, b in column.items()]
     return Picture(figure, f"The bench with {title}. It shows {', '.join(shapes)}.")
