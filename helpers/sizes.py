@@ -22,11 +22,7 @@ def output_size(
 
     All sizes are in pixels along one side. Raises ValueError where no window fits.
     """
-    span = window_span(kernel_size, dilation)
-    check_whole("input_size", input_size, 1)
-    check_whole("stride", stride, 1)
-    check_whole("padding", padding, 0)
-    padded = input_size + 2 * padding
+    span, padded = _lengths(input_size, kernel_size, stride, padding, dilation)
     if span > padded:
         window = f"A window of {span} (kernel_size {kernel_size}, dilation {dilation})"
         room = (
@@ -56,7 +52,8 @@ def pooled_size(
     https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
     stride = kernel_size if stride is None else stride
-    left_over = input_size + 2 * padding - window_span(kernel_size, dilation)
+    span, padded = _lengths(input_size, kernel_size, stride, padding, dilation)
+    left_over = padded - span
     if not ceil_mode or left_over + stride <= 0:
         places = output_size(input_size, kernel_size, stride, padding, dilation)
     else:
@@ -67,6 +64,17 @@ def pooled_size(
             f"use {kernel_size // 2} or less."
         )
     return places - (ceil_mode and (places - 1) * stride >= input_size + padding)
+
+
+def _lengths(
+    input_size: int, kernel_size: int, stride: int, padding: int, dilation: int
+) -> tuple[int, int]:
+    """Return the span of the window and the padded input; ValueError for no sizes."""
+    span = window_span(kernel_size, dilation)
+    check_whole("input_size", input_size, 1)
+    check_whole("stride", stride, 1)
+    check_whole("padding", padding, 0)
+    return span, input_size + 2 * padding
 
 
 def window_span(kernel_size: int, dilation: int = 1) -> int:

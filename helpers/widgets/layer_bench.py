@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import figures
+from helpers.sizes import counted
 from helpers.validation import SentenceError, check_choice, check_switch, check_whole
 from helpers.widgets import layer_controls, signatures
 from helpers.widgets.base import OWN, Bench, index_of, listed, shared, tie
@@ -74,10 +75,10 @@ class LayerBench(Bench):
         self.set(input_size=size, **found)
         if self._convolves:
             self.weight = layer.weight if weight is None else weight
-            self.bias = False if layer.bias is None else layer.bias
+            self.bias = layer.bias
         self.input = picture
         if self.in_channels != found.get("in_channels", self.in_channels):
-            given = f"picture has {self.in_channels} channels"
+            given = f"picture has {counted(self.in_channels, 'channel')}"
             raise SentenceError(f"{given}, and the layer takes {layer.in_channels}.")
         for name, value in state.items():
             setattr(self, name, value)
@@ -209,19 +210,20 @@ class LayerBench(Bench):
 
     @property
     def bias(self) -> Tensor | None:
-        """The bias, one number for each output channel, float64, or None. `True` and
-        `False` switch it on and off.
+        """The bias, one number for each output channel, float64, or None, which takes
+        it off, as `False` does; `True` brings the last one back.
         """
         if not self._convolves or not self._view.bias:
             return None
         return own(self._view.bias_own, (self._channels,))
 
     @bias.setter
-    def bias(self, chosen: bool | Sequence) -> None:
-        if not isinstance(chosen, bool):
+    def bias(self, chosen: bool | Sequence | None) -> None:
+        if not isinstance(chosen, bool | None):
             sizes = [(self._channels, self._channels)]
             self._view.bias_own = numbers("bias", chosen, sizes).tolist()
-        self._put("bias", chosen is not False)
+            chosen = True
+        self._put("bias", bool(chosen))
 
     @property
     def output(self) -> Tensor:
@@ -318,6 +320,8 @@ class LayerBench(Bench):
             told["picture"] = self.input.tolist()
         else:
             told["size"] = signatures.plain(self.settings["input_size"])
+            if not self._convolves and self.in_channels > 1:
+                told["in_channels"] = self.in_channels
         if self._convolves:
             name = WEIGHTS[self._view.weight_index]
             told["weight"] = self.weight.tolist() if name == OWN else name
@@ -332,7 +336,8 @@ class LayerBench(Bench):
         return f"LayerBench({self.code}, {listed(self._told())})"
 
     def _settable(self) -> list[str]:
-        return [*RANGES, *SWITCHES, "padding_mode", *super()._settable()]
+        names = [*RANGES, *SWITCHES, "padding_mode", *super()._settable()]
+        return [*dict.fromkeys(names)]
 
     def _still(self) -> figures.Picture:
         if self.trouble:

@@ -42,7 +42,8 @@ def view() -> View:
     numbers = {name: low for name, (low, _) in RANGES.items()}
     numbers |= {f"{name}_width": numbers[name] for name in PAIRS}
     numbers |= dict.fromkeys([*lists, "step", "channel"], 0)
-    switches = dict.fromkeys([*SWITCHES, "alone", "turned"], False)
+    switches = {name: NEUTRAL[name] for name in SWITCHES}
+    switches |= {"alone": False, "turned": False}
     own = {f"{name}_own": [] for name in ("input", "weight", "bias", "sent")}
     known = {"kinds": KINDS, "pairs": PAIRS, "modes": MODES, "neutral": NEUTRAL}
     known |= {"troubles": TROUBLES, "input_names": INPUTS, "weight_names": WEIGHTS}

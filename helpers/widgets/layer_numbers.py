@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from helpers import presets
+from helpers.sizes import times
 from helpers.validation import SentenceError
 from helpers.widgets.signatures import RANGES
 
@@ -27,9 +28,12 @@ class Shown(Tensor):
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 
+    def __getitem__(self, place: object) -> "Shown":
+        return super().__getitem__(place).as_subclass(Shown)
+
     def __setitem__(self, place: object, value: object) -> None:
-        how = "x = bench.input.clone(), change x, then bench.input = x"
-        raise SentenceError(f"These numbers are a copy of the bench's: {how}.")
+        how = "such as x = bench.input.clone(), and set it: bench.input = x"
+        raise SentenceError(f"These numbers are a copy. Change a clone of them, {how}.")
 
     def __repr__(self) -> str:
         return repr(self.clone())
@@ -68,7 +72,7 @@ def numbers(name: str, values: object, sizes: list[tuple[int, int]]) -> Tensor:
     sizes, or raise ValueError. Axes that are missing in front are added.
     """
     ends = "×".join(str(a) if a == b else f"({a} to {b})" for a, b in sizes)
-    wanted = f"{name} must be numbers up to a million, {ends}"
+    wanted = f"{name} must be numbers up to a million, of shape {ends}"
     try:
         tensor = torch.as_tensor(values).detach().to_dense()
         tensor = tensor.dequantize() if tensor.is_quantized else tensor
@@ -80,7 +84,7 @@ def numbers(name: str, values: object, sizes: list[tuple[int, int]]) -> Tensor:
     pairs = zip(tensor.shape, sizes, strict=False)
     inside = all(low <= size <= high for size, (low, high) in pairs)
     if tensor.ndim != len(sizes) or not inside:
-        raise ValueError(f"{wanted}, not of shape {tuple(tensor.shape)}.")
+        raise ValueError(f"{wanted}, not {times(tensor.shape) or 'one number'}.")
     if not (tensor.abs() <= LARGEST_NUMBER).all():
         raise ValueError(f"{wanted}, not {reprlib.repr(tensor.tolist())}.")
     return tensor

@@ -50,6 +50,8 @@ export function benchLine(model, layer, code) {
   const told = [code];
   if (ready("input") === own) told.push(`picture=${nested(shaped(look.input, shapes.input))}`);
   else told.push(`picture='${ready("input")}'`, `size=${plain(settings.input_size)}`);
+  if (!layer.convolves && ready("input") !== own && settings.in_channels > 1)
+    told.push(`in_channels=${settings.in_channels}`);
   if (layer.convolves && ready("weight") === own)
     told.push(`weight=${nested(shaped(look.weight, shapes.weight))}`);
   else if (layer.convolves) told.push(`weight='${ready("weight")}'`);

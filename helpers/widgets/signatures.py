@@ -70,12 +70,13 @@ TROUBLES = {
     "torch says: Padding value causes wrapping around more than once. Choose "
     "{input_size} or less, or a larger input.",
     "window": "A window of {span} (kernel_size {kernel_size}, dilation {dilation}) "
-    "does not fit into {room} pixels (input_size {input_size}, padding {padding}); "
+    "does not fit into a side of {room} (input_size {input_size}, padding {padding}); "
     "torch says: Kernel size can't be greater than actual input size. Choose a smaller "
-    "window, or {more} pixels more.",
+    "window, or a side longer by {more}.",
     "pool": "A window of {span} (kernel_size {kernel_size}, dilation {dilation}) does "
-    "not fit into {room} pixels (input_size {input_size}, padding {padding}); torch "
-    "says: Output size is too small. Choose a smaller window, or {more} pixels more.",
+    "not fit into a side of {room} (input_size {input_size}, padding {padding}); torch "
+    "says: Output size is too small. Choose a smaller window, or a side longer by "
+    "{more}.",
     "alone": "kernel_size {kernel_size} with dilation {dilation} and padding {padding} "
     "reads nothing but padding at one place, and the largest of nothing is −∞. torch "
     "does not refuse it, and its backward pass may crash. Choose less padding or less "
@@ -156,7 +157,7 @@ def read(layer: nn.Module) -> tuple[str, Settings]:
 
 def arguments(kind: str, settings: Settings) -> Settings:
     """Return the arguments of the layer's class."""
-    how = {name: settings[name] for name in KINDS[kind]}
+    how = {name: plain(settings[name]) for name in KINDS[kind]}
     if how.pop("same", False):
         how["padding"] = "same"
     if "divisor_override" in how:
@@ -178,8 +179,8 @@ def code(kind: str, settings: Settings) -> str:
     counts = [str(how.pop(name)) for name in COUNTS if name in how]
     seen = SEEN[: 4 if kind == "Conv2d" else 3] + ["ceil_mode", "count_include_pad"]
     usual = NEUTRAL | {"bias": True, "divisor_override": None}
-    told = [name for name in how if name in seen or how[name] != usual[name]]
-    words = [f"{name}={plain(how[name])!r}" for name in told]
+    told = [name for name in how if name in seen or how[name] != plain(usual[name])]
+    words = [f"{name}={how[name]!r}" for name in told]
     return f"nn.{kind}({', '.join(counts + words)})"
 
 

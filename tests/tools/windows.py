@@ -3,50 +3,58 @@
 
 Takes every setting of one channel and squares up to size 8, and random settings over
 the whole signature of every layer. For each it compares output, all gradients, the
-line of code, and where no window fits the sentence, with what torch computes or raises.
-The tests take a sample.
+window, the words and the line of code, and where no window fits the sentence, with what
+torch computes or raises. The tests take a sample.
 """
 
 import argparse
 import json
 import random
+import re
 import time
 import warnings
 from collections import Counter
 from itertools import product
 
 import torch
-from page import open_bench
-from torch import nn
+import torch.nn.functional as F
+from page import BOARDS, exact_values, numbers, open_bench
+from torch import Tensor, nn
 
+from helpers.sizes import window_span
 from helpers.widgets.layer_bench import LayerBench
 from helpers.widgets.layer_controls import INPUTS, SWITCHES, WEIGHTS
 from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES
 
 PLAIN = {**NEUTRAL, "in_channels": 1, "locked": True, "input": 0, "weight": 0}
+# Ranges in which most windows fit; half of the random settings are drawn from them.
+NEAR = {"kernel_size": (1, 3), "padding": (0, 1), "dilation": (1, 2), "groups": (1, 2)}
+NEAR = RANGES | NEAR | {"input_size": (4, 12), "output_padding": (0, 1)}
 PART = 100  # settings at once: Playwright is slow with many small values
-# Sets one setting after the other and reads back what each view shows.
+BIAS = [1.5, -2, 0.25, 3]
+# Sets one setting after the other and reads back what both views show.
 WALK = """async (walk) => {
-  const grids = () => Object.fromEntries([...document.querySelectorAll(".bench-panels [role=grid]")].map((grid) =>
-    [grid.getAttribute("aria-label"), [...grid.querySelectorAll("[role=row]")].map((row) =>
-      [...row.children].map((cell) => cell.title))]));
-  const text = (name) => document.querySelector(name).textContent;
+  const boards = BOARDS;
+  const text = (name) => document.querySelector(`.bench-${name}`).textContent;
+  const lines = ["status", "sum", "formula", "unread"];
   const shown = [];
-  for (const state of walk) {
+  for (const { board, ...state } of walk) {
+    const places = (mark) => [...document.querySelectorAll(`[aria-label="${board} with its padding"] .${mark}`)]
+      .map(({ dataset }) => [+dataset.row, +dataset.column]);
     for (const [name, value] of Object.entries(state)) model.set(name, value);
     const seen = {};
     for (const view of ["forward", "backward"]) {
       model.set("view", view);
       await Promise.resolve();
-      seen.trouble = text(".bench-trouble");
-      seen.code = text(".bench code");
-      seen[view] = seen.trouble ? {} : grids();
-      seen[`${view}_sum`] = text(".bench-sum");
+      Object.assign(seen, { trouble: text("trouble"), code: document.querySelector(".bench code").textContent });
+      if (seen.trouble) continue;
+      seen[view] = { boards: boards(), pixels: places("pixel"), taps: places("pixel.tap") };
+      for (const name of lines) seen[view][name] = text(name);
     }
     shown.push(seen);
   }
   return JSON.stringify(shown);
-}"""
+}""".replace("BOARDS", BOARDS)
 
 
 def squares(kind: str, largest: int = 8) -> list[dict]:
@@ -71,15 +79,10 @@ def drawn(count: int, seed: int = 0) -> list[dict]:
     dice = random.Random(seed)
 
     def one() -> dict:
-        equal = dice.random() < 0.4
-        pairs = {}
-        for name in PAIRS:
-            # Small windows fit more often.
-            size = sorted(dice.randint(*RANGES[name]) for _ in "hw")[
-                :: dice.choice([1, -1])
-            ]
-            pairs[name] = (size[0], size[0] if equal else size[1])
-        counts = {name: dice.randint(*RANGES[name]) for name in [*RANGES][len(PAIRS) :]}
+        ranges, equal = dice.choice([RANGES, NEAR]), dice.random() < 0.4
+        size = {name: [dice.randint(*ranges[name]) for _ in "hw"] for name in RANGES}
+        pairs = {name: (size[name][0], size[name][not equal]) for name in PAIRS}
+        counts = {name: size[name][0] for name in [*RANGES][len(PAIRS) :]}
         if dice.random() < 0.5:
             counts["groups"] = 1
         switches = {name: dice.random() < 0.5 for name in SWITCHES}
@@ -91,8 +94,16 @@ def drawn(count: int, seed: int = 0) -> list[dict]:
     return [one() for _ in range(count)]
 
 
+def put(bench: LayerBench, settings: dict) -> None:
+    """Set the bench to a setting."""
+    names = [*RANGES, *SWITCHES, "padding_mode"]
+    bench.kind = settings["kind"]
+    bench.set(**{name: settings[name] for name in names if name in settings})
+    bench.input, bench.weight = INPUTS[settings["input"]], WEIGHTS[settings["weight"]]
+
+
 def traits(settings: dict, number: int) -> dict[str, object]:
-    """Return the settings as the page's model has them."""
+    """Return the settings as the page's model has them, and a step and a channel."""
     state = {name: settings[name] for name in SWITCHES if name in settings}
     for name in RANGES:
         value = settings.get(name, RANGES[name][0])
@@ -102,12 +113,13 @@ def traits(settings: dict, number: int) -> dict[str, object]:
     lists = {"kind": [*KINDS], "padding_mode": MODES}
     state |= {f"{n}_index": names.index(settings[n]) for n, names in lists.items()}
     state |= {f"{name}_index": settings[name] for name in ("input", "weight")}
-    return state | {"locked": settings["locked"], "step": number, "channel": number % 4}
+    state |= {"locked": settings["locked"], "step": number % 41, "channel": number % 4}
+    return state | {"bias_own": BIAS}
 
 
-def torchs(bench: LayerBench, settings: dict) -> tuple[nn.Module, torch.Tensor]:
-    """Return torch's own layer of a setting with the bench's weights, and its output;
-    raises what torch raises.
+def torchs(bench: LayerBench, settings: dict) -> tuple[nn.Module, Tensor, Tensor]:
+    """Return torch's own layer of a setting with the bench's weights, its input and its
+    output; raises what torch raises.
     """
     kind = settings["kind"]
     how = {name: settings.get(name, (0, 0)) for name in KINDS[kind] if name != "same"}
@@ -126,108 +138,182 @@ def torchs(bench: LayerBench, settings: dict) -> tuple[nn.Module, torch.Tensor]:
     return layer, pixels, output
 
 
-def put(bench: LayerBench, settings: dict) -> None:
-    names = [*RANGES, *SWITCHES, "padding_mode"]
-    bench.kind = settings["kind"]
-    bench.set(**{name: settings[name] for name in names if name in settings})
-    bench.input, bench.weight = INPUTS[settings["input"]], WEIGHTS[settings["weight"]]
-
-
-def table(shown: list[list[str]]) -> torch.Tensor:
-    numbers = [[float(text) for text in row] for row in shown]
-    return torch.tensor(numbers, dtype=torch.float64)
-
-
-def close(found: torch.Tensor, truth: torch.Tensor) -> bool:
+def close(found: Tensor, truth: Tensor) -> bool:
+    """Say whether numbers and shapes are equal, but for the last digits."""
     return found.shape == truth.shape and torch.allclose(found, truth, atol=1e-8)
 
 
-def check(bench: LayerBench, settings: dict, shown: dict) -> str:
-    """Compare Python and page with torch for one setting; return how it ended."""
+def check(bench: LayerBench, settings: dict) -> tuple[str, nn.Module, Tensor, Tensor]:
+    """Compare Python with torch for one setting; return how it ended, and torch's layer
+    with its gradients, output and gradient of the input, or None.
+    """
     put(bench, settings)
-    large = shown["trouble"].startswith("The output has ")
-    assert large or shown["trouble"] == bench.trouble, settings
-    assert shown["code"] == bench.code, settings
     if "torch does not refuse" in bench.trouble:
-        return "crash"  # torch must not be asked: its backward pass may crash
+        return "crash", None, None, None  # asked, torch's backward pass may crash
     try:
         layer, pixels, output = torchs(bench, settings)
     except (RuntimeError, ValueError) as error:
         reason = bench.trouble.partition("torch says: ")[2].partition(". ")[0]
         assert reason and reason in str(error), (settings, bench.trouble, error)
-        return "refused"
+        return "refused", None, None, None
     assert not bench.trouble, settings
     assert eval(bench.code, {"nn": nn})(pixels.detach().float()).shape == output.shape
     assert close(bench.output, output.detach()), settings
     output.backward(torch.ones_like(output))
-    found, channel = bench.gradients, min(shown["channel"], len(output) - 1)
+    found = bench.gradients
     assert close(found.input, pixels.grad), settings
-    if not large:
-        check_page(shown, output.detach(), pixels.grad, settings)
     for name in ("weight", "bias"):
-        truth = getattr(layer, name, None)
-        ours = getattr(found, name)
+        truth, ours = getattr(layer, name, None), getattr(found, name)
         assert (ours is None) == (truth is None), settings
         assert truth is None or close(ours, truth.grad), (name, settings)
-    if found.weight is not None and not large:
-        check_kernels(shown, layer, channel, settings)
-    return "equal, too large to be drawn" if large else "equal"
+    return "equal", layer, output.detach(), pixels.grad
 
 
-def numbered(boards: dict, name: str, count: int) -> list[torch.Tensor]:
-    names = [name] if count == 1 else [f"{name} {place}" for place in range(count)]
-    return [table(boards[one]) for one in names]
+def check_shown(bench: LayerBench, settings: dict, state: dict, shown: dict) -> str:
+    """Compare Python and page with torch for one setting; return how it ended."""
+    ending, layer, output, grad = check(bench, settings)
+    large = shown["trouble"].startswith("The output has ")
+    assert large or shown["trouble"] == bench.trouble, settings
+    assert shown["code"] == bench.code, settings
+    if large:
+        return f"{ending}, too large to be drawn"
+    if ending == "equal":
+        step = min(state["step"], output[0].numel() - 1)
+        place = min(state["channel"], len(output) - 1), *divmod(step, output.shape[2])
+        check_forward(shown["forward"], bench, output, place, settings)
+        check_window(shown["forward"], output, place, settings)
+        check_backward(shown["backward"], layer, grad, place, settings)
+    return ending
 
 
-def check_page(
-    shown: dict, output: torch.Tensor, grad: torch.Tensor, how: dict
+def named(boards: dict, name: str, read=exact_values) -> list[Tensor]:
+    """Return the boards of a name, one for each channel."""
+    return [read(boards[one]) for one in boards if re.fullmatch(rf"{name}( \d)?", one)]
+
+
+def check_forward(
+    shown: dict, bench: LayerBench, output: Tensor, place: tuple, how: dict
 ) -> None:
-    for view, name, truth in (
-        ("forward", "Output", output),
-        ("backward", "Gradient of the input", grad),
-    ):
-        for found, one in zip(
-            numbered(shown[view], name, len(truth)), truth, strict=True
-        ):
-            kept = ~found.isnan()  # around a gradient stands padding, without numbers
-            assert close(found[kept.any(1)][:, kept.any(0)], one), (name, how)
-
-
-def check_kernels(shown: dict, layer: nn.Module, channel: int, settings: dict) -> None:
-    truth = layer.weight.grad
-    if settings["kind"] == "ConvTranspose2d":
-        makes = truth.shape[1]
-        reads = len(truth) // layer.groups
-        group = channel // makes
-        truth = truth[group * reads : (group + 1) * reads, channel % makes]
+    """Compare the boards and what is said of the chosen output with its number."""
+    boards, result = shown["boards"], float(output[place])
+    assert close(torch.stack(named(boards, "Output", numbers)), output), how
+    bias = 0 if bench.bias is None else float(bench.bias[place[0]])
+    if bench.weight is not None:
+        products = torch.stack(named(boards, "Products under the window", numbers))
+        kernels = torch.stack(named(boards, "Kernel", numbers))
+        assert kernels.shape[-2:] == products.shape[-2:] == bench.weight.shape[-2:], how
+        parts = [float(products.nansum()) + bias]
     else:
-        truth = truth[channel]
-    name = "Gradient of the kernel"
-    found = numbered(shown["backward"], name, len(truth))
-    assert all(close(*both) for both in zip(found, truth, strict=True)), settings
+        values = named(boards, "Values in the window")[0]
+        shares = named(boards, "Gradient of the window")[0]
+        parts = [float((values * shares).nan_to_num(0, 0, 0).sum())]
+        if how["kind"] == "MaxPool2d":
+            parts.append(float(values.nan_to_num(-torch.inf).max()))
+    said = [shown["status"], shown["sum"].partition(". ")[0]]
+    texts = [float(re.split("[=≈] ", text)[-1]) for text in said]
+    for found in parts + texts:
+        assert abs(found - result) <= 1e-4, (found, result, how)
+    where = [str(one) for one in place[len(output) == 1 :]]
+    assert f": output[{', '.join(where)}] = " in shown["status"], how
+
+
+def reach(how: dict, shape: tuple, place: tuple, mode: str) -> tuple[Tensor, Tensor]:
+    """Return torch's gradient of one output by the input, where all weights are 1, and
+    the sum of the gradients of all; the padding is of the mode.
+    """
+    pixels = torch.ones(1, 1, *how["input_size"], requires_grad=True)
+    s, p = how["stride"], how["padding"]
+    d = how.get("dilation", (1, 1)) if "Avg" not in how["kind"] else (1, 1)
+    ones = torch.ones(1, 1, *how["kernel_size"])
+    if how["kind"] == "ConvTranspose2d":
+        more = how["output_padding"]
+        found = F.conv_transpose2d(pixels, ones, None, s, p, more, 1, d)
+    else:
+        spans = [window_span(*side) for side in zip(how["kernel_size"], d, strict=True)]
+        before = [(span - 1) // 2 for span in spans] if is_same(how) else p
+        after = [span // 2 for span in spans] if is_same(how) else p
+        around = before[1], after[1], before[0], after[0]
+        padded = F.pad(pixels, around, mode if mode != "zeros" else "constant")
+        # The windows of ceil_mode may end beyond the padding.
+        found = F.conv2d(F.pad(padded, (0, 9, 0, 9)), ones, None, s, 0, d)
+        found = found[..., : shape[0], : shape[1]]
+    (one,) = torch.autograd.grad(found[0, 0, *place], pixels, retain_graph=True)
+    return one[0, 0], torch.autograd.grad(found.sum(), pixels)[0][0, 0]
+
+
+def is_same(how: dict) -> bool:
+    """Say whether the padding keeps the size."""
+    return how["same"] and how["kind"] == "Conv2d"
+
+
+def check_window(shown: dict, output: Tensor, place: tuple, how: dict) -> None:
+    """Compare the marked pixels, what is left over, and the size, with torch."""
+    shape, mode = output.shape[1:], how["padding_mode"]
+    one, _ = reach(how, shape, place[1:], "zeros")
+    (top, left), *_ = shown["pixels"]
+    marked = [(row - top, column - left) for row, column in shown["taps"]]
+    assert marked == [tuple(at) for at in one.nonzero().tolist()], (marked, one, how)
+    if how["kind"] != "ConvTranspose2d":
+        mode = mode if how["kind"] == "Conv2d" else "zeros"
+        _, every = reach(how, shape, place[1:], mode)
+        left = int((every == 0).sum())
+        said = f" {left} of {every.numel()} input pixels are read by no window."
+        assert shown["unread"].endswith(said), (shown["unread"], said, how)
+    _, *lines = shown["formula"].split("\n")
+    sizes = [int(re.search(r"= (\d+)(,[^=]*)?$", line)[1]) for line in lines]
+    assert sizes == [*shape][: len(lines)], how
+    assert len(lines) == 2 or shape[0] == shape[1], how
+
+
+def check_backward(
+    shown: dict, layer: nn.Module, grad: Tensor, place: tuple, how: dict
+) -> None:
+    """Compare the gradients that the page shows with autograd's."""
+    boards = shown["boards"]
+    for found, truth in zip(named(boards, "Gradient of the input"), grad, strict=True):
+        kept = ~found.isnan()  # around a gradient stands padding, without numbers
+        assert close(found[kept.any(1)][:, kept.any(0)], truth), how
+    if not hasattr(layer, "weight"):
+        return
+    weights = layer.weight.grad
+    if how["kind"] == "ConvTranspose2d":
+        makes, reads = weights.shape[1], len(weights) // layer.groups
+        group, within = divmod(place[0], makes)
+        truth = weights[group * reads : (group + 1) * reads, within]
+    else:
+        truth = weights[place[0]]
+    kernels = torch.stack(named(boards, "Gradient of the kernel", numbers))
+    assert close(kernels, truth), how
     if layer.bias is not None:
-        text = shown["backward_sum"].partition(": ")[2]
-        bias = torch.tensor(
-            [float(one) for one in text.split(", ")], dtype=torch.double
-        )
-        assert torch.allclose(bias, layer.bias.grad, atol=1e-3), settings
+        text = shown["sum"].partition(": ")[2]
+        bias = torch.tensor([float(one) for one in text.split(", ")]).double()
+        assert torch.allclose(bias, layer.bias.grad, atol=1e-3), how
+
+
+def board_of(settings: dict, channel: int) -> str:
+    """Return the name of the first board of the input on which the window stands."""
+    ins, outs = settings["in_channels"], settings["out_channels"]
+    groups = settings["groups"]
+    if "Pool" in settings["kind"]:
+        outs = groups = ins
+    group = min(channel, outs - 1) // max(outs // groups, 1)
+    return "Input" if ins == 1 else f"Input {group * (ins // groups)}"
 
 
 def compared(page, walk: list[dict]) -> Counter:
     """Compare each of the settings; return how often each ending came."""
     bench, endings = LayerBench(nn.Conv2d(1, 1, 3)), Counter()
-    bench.bias = [1.5, -2, 0.25, 3][:1]
-    bench._view.bias_own = [1.5, -2, 0.25, 3]
+    bench._view.bias_own = BIAS
     for start in range(0, len(walk), PART):
         part = walk[start : start + PART]
         states = [traits(one, start + place) for place, one in enumerate(part)]
-        for state in states:
-            state["bias_own"] = [1.5, -2, 0.25, 3]
-        for settings, state, shown in zip(
-            part, states, json.loads(page.evaluate(WALK, states)), strict=True
-        ):
-            shown["channel"] = state["channel"]
-            endings[check(bench, settings, shown)] += 1
+        told = [
+            state | {"board": board_of(settings, state["channel"])}
+            for settings, state in zip(part, states, strict=True)
+        ]
+        shown = json.loads(page.evaluate(WALK, told))
+        for settings, state, seen in zip(part, states, shown, strict=True):
+            endings[check_shown(bench, settings, state, seen)] += 1
     return endings
 
 
@@ -239,6 +325,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
+    torch.set_num_threads(1)  # for so few numbers, threads only wait for each other
     walks = {f"squares of {kind}": squares(kind) for kind in KINDS}
     walks["random settings"] = drawn(chosen.count, chosen.seed)
     with chromium.started() as browser:
