@@ -69,8 +69,7 @@ class LayerBench(Bench):
         kind, found = signatures.read(layer)
         self._view, self._linked = layer_controls.view(), layer_controls.controls()
         tie(self._view, self._linked)
-        rows = layer_controls.in_rows(self._linked)
-        super().__init__([*rows, self._view])
+        super().__init__([*layer_controls.in_rows(self._linked), self._view])
         self.kind = kind
         self.set(input_size=size, **found)
         if self._convolves:
@@ -82,14 +81,6 @@ class LayerBench(Bench):
             raise SentenceError(f"{given}, and the layer takes {layer.in_channels}.")
         for name, value in state.items():
             setattr(self, name, value)
-        rows[1].selected_index = 0 if self._unusual() else None
-
-    def _unusual(self) -> bool:
-        first = {*layer_controls.FIRST, "bias"}
-        hidden = [name for name in KINDS[self.kind] if name not in first]
-        usual = NEUTRAL | {"in_channels": 1}
-        found = any(self.settings[name] != usual[name] for name in hidden)
-        return found or self.in_channels > 1 or not self._view.locked
 
     @property
     def settings(self) -> Settings:
