@@ -66,7 +66,7 @@ def _suit_both_themes(figure: Figure) -> None:
     dark paper shows, and frames a grey that is seen on both.
     """
     rim = [withStroke(linewidth=2.5, foreground="white")]
-    inside = {text for axis in figure.axes for text in axis.texts}
+    inside = {text for axis in figure.axes if axis.images for text in axis.texts}
     for text in figure.findobj(Text):
         if text not in inside:
             text.set_path_effects(rim)
@@ -157,14 +157,20 @@ def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Pict
     axis = _plot(5, 4.2, title, "mean probability of the answer", "share that is right")
     confidence, accuracy, margin, _ = zip(*bins, strict=True)
     axis.plot([0, 1], [0, 1], "--", color="0.4", label="sure as often as right")
-    marks = dict(fmt="o", color=BLUE, capsize=4, label="measured, with its interval")
+    marks = dict(
+        fmt="o",
+        color=BLUE,
+        capsize=4,
+        label="measured, with its interval; below, how many",
+    )
     axis.errorbar(confidence, accuracy, margin, **marks)
-    beside = dict(xytext=(8, -12), textcoords="offset points", fontsize=9)
     words = []
-    for x, y, _, count in bins:
-        axis.annotate(f"{count:,}", (x, y), **beside)
+    for place, (x, y, half, count) in enumerate(bins):
+        height = 0.06 * place + 0.02  # each its own, as the last points are close
+        axis.vlines(x, height, y - half, color="0.6", lw=0.6)
+        axis.text(x - 0.01, height, f"{count:,}", ha="right", fontsize=9)
         words.append(f"{x:.2f} sure, {y:.2f} right, {count} images")
-    axis.set_ylim(0, 1.06)
+    axis.set_ylim(0, 1.28)
     axis.legend(loc="upper left")
     says = f"Points near a diagonal line. {title}. {'; '.join(words)}."
     return Picture(axis.figure, says)
