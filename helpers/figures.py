@@ -8,6 +8,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers.sizes import times
@@ -18,6 +21,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION])
 WARM = LinearSegmentedColormap.from_list("warm", ["white", VERMILION])
 DASHES = ["-", "--", ":", "-."]
 DOTS_PER_INCH = 80
+PAPER = 47  # after as many colours
 OPERATION = dict(boxstyle="round", facecolor="0.94", edgecolor="0.4", linewidth=1)
 LEAF = dict(boxstyle="square", facecolor="#ddf3ec", edgecolor=GREEN, linewidth=2)
 
@@ -28,10 +32,19 @@ class Picture:
     def __init__(self, figure: Figure, alt: str):
         self.alt, self._figure = alt, figure
         drawing, small = BytesIO(), BytesIO()
-        figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
-        # 48 colours are enough, and keep the notebooks small for slow networks.
-        reduced = Image.open(drawing).convert("RGB").quantize(48)
-        reduced.save(small, format="png", optimize=True)
+        _suit_both_themes(figure)
+        how = dict(bbox_inches="tight", transparent=True)
+        figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, **how)
+        # 47 colours are enough, and keep the notebooks small for slow networks. One
+        # more lets the page's own paper through.
+        drawn = Image.open(drawing)
+        flat = Image.new("RGB", drawn.size, "white")
+        flat.paste(drawn, mask=drawn)
+        reduced = flat.quantize(PAPER)
+        reduced.putpalette(reduced.getpalette()[: 3 * PAPER] + [255, 255, 255])
+        bare = drawn.getchannel("A").point(lambda alpha: 255 * (alpha < 90))
+        reduced.paste(PAPER, mask=bare)
+        reduced.save(small, format="png", optimize=True, transparency=PAPER)
         self.png = small.getvalue()
 
     def save(self, path: str) -> None:
@@ -46,6 +59,20 @@ class Picture:
     def _repr_mimebundle_(self, **_kwargs: object) -> tuple[dict, dict]:
         data = {"image/png": self.png, "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt}}
+
+
+def _suit_both_themes(figure: Figure) -> None:
+    """Let the page's own paper show, light or dark: words get a white rim, which only
+    dark paper shows, and frames a grey that is seen on both.
+    """
+    rim = [withStroke(linewidth=2.5, foreground="white")]
+    inside = {text for axis in figure.axes if axis.images for text in axis.texts}
+    for text in figure.findobj(Text):
+        if text not in inside:
+            text.set_path_effects(rim)
+    for axis in figure.axes:
+        axis.spines[:].set_color("0.5")
+        axis.tick_params(color="0.5")
 
 
 def images(
@@ -130,14 +157,20 @@ def reliability(bins: list[tuple[float, float, float, int]], title: str) -> Pict
     axis = _plot(5, 4.2, title, "mean probability of the answer", "share that is right")
     confidence, accuracy, margin, _ = zip(*bins, strict=True)
     axis.plot([0, 1], [0, 1], "--", color="0.4", label="sure as often as right")
-    marks = dict(fmt="o", color=BLUE, capsize=4, label="measured, with its interval")
+    marks = dict(
+        fmt="o",
+        color=BLUE,
+        capsize=4,
+        label="measured, with its interval; below, how many",
+    )
     axis.errorbar(confidence, accuracy, margin, **marks)
-    beside = dict(xytext=(8, -12), textcoords="offset points", fontsize=9)
     words = []
-    for x, y, _, count in bins:
-        axis.annotate(f"{count:,}", (x, y), **beside)
+    for place, (x, y, half, count) in enumerate(bins):
+        height = 0.06 * place + 0.02  # each its own, as the last points are close
+        axis.vlines(x, height, y - half, color="0.6", lw=0.6)
+        axis.text(x - 0.01, height, f"{count:,}", ha="right", fontsize=9)
         words.append(f"{x:.2f} sure, {y:.2f} right, {count} images")
-    axis.set_ylim(0, 1.06)
+    axis.set_ylim(0, 1.28)
     axis.legend(loc="upper left")
     says = f"Points near a diagonal line. {title}. {'; '.join(words)}."
     return Picture(axis.figure, says)
@@ -184,7 +217,7 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
     figure = Figure(figsize=size, layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     for axis in figure.axes:
-        axis.grid(color="0.9")
+        axis.grid(color="0.7", lw=0.6)
         axis.set_xlabel("batches")
         axis.set_prop_cycle(color=[BLUE, VERMILION, "black", GREEN], linestyle=DASHES)
     words = []
@@ -260,8 +293,14 @@ def _arrow(axis: Axes, route: list[tuple[float, float]]) -> None:
     axis.annotate("", (end, last - 0.27), path[-1], arrowprops=arrow)
 
 
-def boards(columns: list[dict[str, torch.Tensor]], title: str) -> Picture:
-    """Draw matrices by name, in columns, with every number that finds room."""
+def boards(
+    columns: list[dict[str, torch.Tensor]],
+    title: str,
+    marked: dict[str, tuple[int, int]],
+) -> Picture:
+    """Draw matrices by name, in columns, with every number that finds room; `marked`
+    has the row and column of a number that gets a frame.
+    """
     most = max(map(len, columns))
     figure = Figure(
         figsize=(3.1 * len(columns), 2.4 + 1.6 * most), layout="constrained"
@@ -272,6 +311,10 @@ def boards(columns: list[dict[str, torch.Tensor]], title: str) -> Picture:
         for row, (name, board) in enumerate(column.items()):
             axis = figure.add_subplot(inner[row])
             _numbers(axis, f"{name} {times(board.shape)}", board)
+            if name in marked:
+                y, x = marked[name]
+                edge = dict(fill=False, lw=3, edgecolor=VERMILION)
+                axis.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **edge))
     figure.suptitle(title, fontsize=11)
     shapes = [f"{n} {times(b.shape)}" for column in columns for n, b in column.items()]
     return Picture(figure, f"The bench with {title}. It shows {', '.join(shapes)}.")
@@ -287,7 +330,7 @@ def sentence(text: str) -> Picture:
 def _plot(width: float, height: float, title: str, along: str, up: str) -> Axes:
     axis = Figure(figsize=(width, height), layout="constrained").subplots()
     axis.set(title=title, xlabel=along, ylabel=up)
-    axis.grid(color="0.9")
+    axis.grid(color="0.7", lw=0.6)
     return axis
 
 

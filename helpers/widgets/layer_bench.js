@@ -108,9 +108,11 @@ class Boards {
     const grids = columns.map((column) => column.map((spec) => this.#grid(spec)));
     const keys = JSON.stringify(columns.map((column) => column.map(({ key }) => key)));
     if (keys !== this.keys) {
-      const stacks = grids.map((some) =>
-        node("div", { class: `bench-stack of${some.length}` }, ...some.map((grid) => grid.panel)),
-      );
+      const stacks = grids.map((some, place) => {
+        const size = columns[place].some(({ large }) => large) ? "" : "small";
+        const style = `bench-stack of${some.length} ${size}`;
+        return node("div", { class: style }, ...some.map((grid) => grid.panel));
+      });
       this.columns.replaceChildren(...stacks);
       Object.assign(this, { keys, shown: columns });
       this.fit();
@@ -145,8 +147,9 @@ class Boards {
         const count = column.length;
         const share = this.shown.length > 3 ? 0.235 : large ? 0.31 : 0.2;
         const most = count === 1 ? HEIGHT : HEIGHT / (count === 3 ? 2.5 : 2);
-        const side = narrow ? width / 2 - 12 : Math.min(share * width, most);
-        this.grids.get(key).fit(free ? width - 20 : Math.max(side, SMALLEST), count > 1 ? 6 : 8);
+        const beside = width / Math.max(count, 2) - 10;
+        const side = narrow ? beside : Math.max(Math.min(share * width, most), SMALLEST);
+        this.grids.get(key).fit(free ? width - 20 : side, count > 1 ? 6 : 8);
       }
   }
 
@@ -159,8 +162,9 @@ class Boards {
     const [origin, from, to] = [this.element, frame, cell].map((one) =>
       one.getBoundingClientRect(),
     );
-    const x = (place) => (place - origin.left).toFixed(1);
-    const y = (place) => (place - origin.top).toFixed(1);
+    const scale = origin.width / this.element.offsetWidth || 1; // of a slide
+    const x = (place) => ((place - origin.left) / scale).toFixed(1);
+    const y = (place) => ((place - origin.top) / scale).toFixed(1);
     const corners = ["top", "bottom"].map(
       (side) => `M${x(from.right)} ${y(from[side])}L${x(to.left)} ${y(to[side])}`,
     );

@@ -69,8 +69,7 @@ class LayerBench(Bench):
         kind, found = signatures.read(layer)
         self._view, self._linked = layer_controls.view(), layer_controls.controls()
         tie(self._view, self._linked)
-        rows = layer_controls.in_rows(self._linked)
-        super().__init__([*rows, self._view])
+        super().__init__([*layer_controls.in_rows(self._linked), self._view])
         self.kind = kind
         self.set(input_size=size, **found)
         if self._convolves:
@@ -82,14 +81,6 @@ class LayerBench(Bench):
             raise SentenceError(f"{given}, and the layer takes {layer.in_channels}.")
         for name, value in state.items():
             setattr(self, name, value)
-        rows[1].selected_index = 0 if self._unusual() else None
-
-    def _unusual(self) -> bool:
-        first = {*layer_controls.FIRST, "bias"}
-        hidden = [name for name in KINDS[self.kind] if name not in first]
-        usual = NEUTRAL | {"in_channels": 1}
-        found = any(self.settings[name] != usual[name] for name in hidden)
-        return found or self.in_channels > 1 or not self._view.locked
 
     @property
     def settings(self) -> Settings:
@@ -342,13 +333,18 @@ class LayerBench(Bench):
     def _still(self) -> figures.Picture:
         if self.trouble:
             return figures.sentence(self.trouble)
-        place = divmod(self.step, self.input.shape[2])
-        result = f"the stamp of input {place}"
-        if not self._stamps:
-            output = self.output[self.channel]
-            row, column = divmod(self.step, output.shape[1])
-            result = f"output[{row}, {column}] = {figures.short(output[row, column])}"
-        return figures.boards(self._columns(), f"{self.code}: {result}")
+        if self._stamps:
+            row, column = divmod(self.step, self.input.shape[2])
+            return self._drawn(f"the stamp of input[{row}, {column}]", {})
+        output = self.output[self.channel]
+        row, column = divmod(self.step, output.shape[1])
+        result = f"output[{row}, {column}] = {figures.short(output[row, column])}"
+        return self._drawn(
+            result, {"output": (row, column), "sent back": (row, column)}
+        )
+
+    def _drawn(self, result: str, marked: dict[str, tuple]) -> figures.Picture:
+        return figures.boards(self._columns(), f"{self.code}: {result}", marked)
 
     def _columns(self) -> list[dict[str, Tensor]]:
         """Return the boards of the still picture, column by column."""
@@ -356,13 +352,22 @@ class LayerBench(Bench):
             return [{"matrix": self.matrix}]
         columns = [_named("input", self.input)]
         if self._convolves:
-            turned = self.kind == "ConvTranspose2d"
-            kernels = self.weight.flatten(0, 1) if turned else self.weight[self.channel]
-            columns.append(_named("kernel", kernels))
+            columns.append(_named("kernel", self._kernels(self.weight)))
         if self.view != "backward":
             return [*columns, _named("output", self.output)]
-        back = _named("gradient of the input", self.gradients.input)
-        return [*columns, _named("sent back", self.sent), back]
+        back = self.gradients
+        if self._convolves:
+            found = self._kernels(back.weight)
+            columns.append(_named("gradient of the kernel", found))
+        arrived = _named("gradient of the input", back.input)
+        return [*columns, _named("sent back", self.sent), arrived]
+
+    def _kernels(self, weight: Tensor) -> Tensor:
+        """Return what belongs to the kernels of the chosen output channel."""
+        if self.kind == "Conv2d":
+            return weight[self.channel]
+        group, within = divmod(self.channel, weight.shape[1])
+        return weight.chunk(self.settings["groups"])[group][:, within]
 
 
 def _named(name: str, boards: Tensor) -> dict[str, Tensor]:

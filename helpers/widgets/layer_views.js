@@ -115,7 +115,7 @@ function inputBoard(look, c, more = {}) {
   return {
     key: `input${c}`,
     label: `${name} with its padding`,
-    title: `${name} ${shapes.input[1]}×${shapes.input[2]}${grown}`,
+    title: shapes.input[0] > 1 ? name : `${name} ${shapes.input[1]}×${shapes.input[2]}${grown}`,
     values,
     classes: (i, j) => kind(i, j) + (tapped(i, j) ? " tap" : "") + (unread(i, j) ? " unread" : ""),
     frame: current && high && wide ? [top, left, high, wide] : undefined,
@@ -131,15 +131,21 @@ function inputBoard(look, c, more = {}) {
 
 const bare = (classes) => classes.replace("pixel", "").replace("unread", "");
 
+// What a kernel is called: with several, its place in the weight.
+function kernelName(look, c, of = "weight") {
+  const { channel, channels, layer, settings } = look;
+  if (channels.length === 1 && layer.makes === 1 && settings.groups === 1) return undefined;
+  const within = layer.settings.transposed ? channel % layer.makes : c % layer.reads;
+  return `${of}[${settings.transposed ? c : channel}, ${within}]`;
+}
+
 function kernelBoards(look) {
-  const { layer, settings, weight, shapes, channels } = look;
+  const { settings, weight, shapes, channels } = look;
   const [height, width] = settings.kernel_size;
-  const title = (c) => `${named("Kernel", c, channels.length)} ${height}×${width}`;
   return channels.map((c) => ({
     key: `kernel${c}`,
     label: named("Kernel", c, channels.length),
-    title:
-      layer.makes > 1 || settings.groups > 1 ? `${title(c)} of output ${look.channel}` : title(c),
+    title: kernelName(look, c) ?? `Kernel ${height}×${width}`,
     values: kernelOf(look, weight, c),
     edit: editor(
       look.model,
@@ -166,7 +172,7 @@ function productBoards(look) {
       const number = kernel[row.weight][column.weight];
       return number && number * read(row, column);
     };
-    const title = named(name, c, channels.length);
+    const title = channels.length > 1 ? `Products ${c}` : name;
     return {
       key: `product${c}`,
       label: named("Products under the window", c, channels.length),
@@ -209,7 +215,7 @@ function outputBoards(look, name, flat, more = () => ({})) {
   return Array.from({ length: count }, (_, o) => ({
     key: `${name}${o}`,
     label: named(name, o, count),
-    title: `${named(name, o, count)} ${height}×${width}`,
+    title: count > 1 ? named(name, o, count) : `${name} ${height}×${width}`,
     values: slice(flat, shapes.output, o),
     classes: (i, j) =>
       view !== "stamps" && o === channel && i === row && j === column ? "current" : "",
@@ -250,7 +256,7 @@ function backwardColumns(look) {
   });
   const weights = channels.map((c) => ({
     ...{ key: `back${c}`, label: named("Gradient of the kernel", c, channels.length) },
-    title: named("Gradient of the kernel", c, channels.length),
+    title: kernelName(look, c, "gradient") ?? "Gradient of the kernel",
     values: layer.convolves ? kernelOf(look, back.weight, c) : [],
   }));
   const inputs = Array.from({ length: shapes.input[0] }, (_, c) => inputBoard(look, c));

@@ -108,12 +108,14 @@ export function poolSum({ settings, output, now }, read, weights) {
 }
 
 // The formula of the size, with the numbers of each side that differs.
-export function formulaOf({ settings, sides }) {
+export function formulaOf({ settings, sides, shapes }) {
   const alike = JSON.stringify(sides[0]) === JSON.stringify(sides[1]);
   const names = alike ? ["size"] : ["height", "width"];
-  return [rule(settings), ...names.map((name, axis) => filled(settings, sides[axis], name))].join(
-    "\n",
-  );
+  const sizes = names.map((name, axis) => filled(settings, sides[axis], name));
+  const several = Math.max(...["input", "output"].map((part) => shapes[part][0])) > 1;
+  const parts = settings.convolves ? ["input", "weight", "output"] : ["input", "output"];
+  const told = parts.map((part) => `${part} ${shapes[part].join("×")}`).join(", ");
+  return [...(several ? [told] : []), rule(settings), ...sizes].join("\n");
 }
 
 function rule({ kind, transposed, same, ceil_mode: ceil }) {

@@ -145,6 +145,20 @@ def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
     page.close()
 
 
+def test_every_word_of_the_graph_stands_inside_its_box(browser, stepper):
+    stepper._repr_mimebundle_()
+    page = open_bench(browser, stepper._view)
+    room = page.evaluate(
+        "[...document.querySelectorAll('.graph-node')].map((node) => {"
+        " const box = node.querySelector('rect').getBBox();"
+        " return Math.min(...[...node.querySelectorAll('text')].map((text) => {"
+        " const words = text.getBBox();"
+        " return Math.min(words.x - box.x, box.x + box.width - words.x - words.width); })); })"
+    )
+    assert len(room) == 26 and min(room) >= 0
+    page.close()
+
+
 @EACH_MODEL
 def test_every_model_can_be_stepped_through(kind):
     model, loss = made(kind)

@@ -259,7 +259,7 @@ def check_window(shown: dict, output: Tensor, place: tuple, how: dict) -> None:
         left = int((every == 0).sum())
         said = f" {left} of {every.numel()} input pixels are read by no window."
         assert shown["unread"].endswith(said), (shown["unread"], said, how)
-    _, *lines = shown["formula"].split("\n")
+    lines = re.findall(r"^(?:=|height|width).*", shown["formula"], re.MULTILINE)
     sizes = [int(re.search(r"= (\d+)(,[^=]*)?$", line)[1]) for line in lines]
     assert sizes == [*shape][: len(lines)], how
     assert len(lines) == 2 or shape[0] == shape[1], how
