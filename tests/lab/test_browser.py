@@ -4,6 +4,7 @@ the bench by keyboard.
 
 import lab
 import pytest
+from benches import SOURCES
 from refresh import NOTEBOOKS
 
 pytestmark = pytest.mark.browser
@@ -49,10 +50,7 @@ def cell(browser, address):
 
 @pytest.fixture
 def bench(cell):
-    lab.show(
-        cell,
-        "from helpers.widgets.sliding_window import ConvolutionBench\nbench = ConvolutionBench()\nbench",
-    )
+    lab.show(cell, SOURCES["convolution"])
     return cell
 
 
@@ -63,10 +61,19 @@ def slider(page, name):
 
 
 def press(page, name, *keys):
-    slider(page, name).focus()
+    """Press keys on a slider of ipywidgets, or with the step of a layer on the page's."""
+    own = page.locator(".bench-step")
+    (own if name == "step" and own.count() else slider(page, name)).focus()
     for key in keys:
         page.keyboard.press(key)
     page.wait_for_timeout(100)
+
+
+def choose(page, name, chosen):
+    """Choose from a list."""
+    label = page.locator(f".widget-label:text-is('{name}')")
+    lists = page.locator(".widget-dropdown", has=label)
+    lists.locator("select").select_option(chosen)
 
 
 def in_kernel(page, expression):
@@ -96,8 +103,9 @@ def test_each_slider_moves_by_arrow_keys_and_python_follows(bench):
     press(bench, "input_size", "ArrowRight")
     press(bench, "step", "ArrowRight")
     assert bench.inner_text(".bench-code code") == in_kernel(bench, "bench.code")
-    assert in_kernel(bench, "bench, bench.step").startswith(
-        "ConvolutionBench(input_size=9, kernel_size=5, stride=2, padding=1, dilation=2) 1"
+    assert in_kernel(bench, "bench") == (
+        "LayerBench(nn.Conv2d(1, 1, kernel_size=5, stride=2, padding=1, dilation=2, "
+        "bias=False), picture='digit', size=9, weight='Sobel x', step=1)"
     )
     assert (
         bench.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 3
@@ -106,36 +114,39 @@ def test_each_slider_moves_by_arrow_keys_and_python_follows(bench):
 
 def test_a_bench_opens_as_python_left_it(bench):
     for _ in range(4):
-        source = "from helpers.widgets.sliding_window import ConvolutionBench\n"
-        source += "bench = ConvolutionBench(input_size=12, kernel_size=5, stride=2)\nbench.step = 7\nbench"
+        source = SOURCES["convolution"].removesuffix("bench")
+        source += (
+            "bench.set(input_size=12, kernel_size=5, stride=2)\nbench.step = 7\nbench"
+        )
         bench.evaluate(
             "(source) => jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(source)",
             source,
         )
         lab.run_all(bench)
-        step = slider(bench, "step")
-        assert (
-            step.get_attribute("aria-valuenow"),
-            step.get_attribute("aria-valuemax"),
-        ) == ("7.0", "15.0")
+        step = bench.locator(".bench-step")
+        assert (step.input_value(), step.get_attribute("max")) == ("7", "15")
+        assert slider(bench, "kernel_size").get_attribute("aria-valuenow") == "5.0"
         assert bench.inner_text(".bench-status").startswith("Step 7:")
 
 
-def test_no_slider_passes_the_last_window_that_fits(bench):
-    press(bench, "kernel_size", *["ArrowRight"] * 8)
-    press(bench, "dilation", *["ArrowRight"] * 3)
-    press(bench, "input_size", *["ArrowLeft"] * 9)
-    assert in_kernel(bench, "bench").startswith(
-        "ConvolutionBench(input_size=7, kernel_size=7, stride=1, padding=0, dilation=1)"
-    )
+def test_where_no_window_fits_page_and_python_say_the_same(bench):
+    press(bench, "kernel_size", *["ArrowRight"] * 5)
+    press(bench, "input_size", *["ArrowLeft"] * 4)
+    assert slider(bench, "kernel_size").get_attribute("aria-valuenow") == "7.0"
+    said = bench.inner_text(".bench-trouble")
+    assert said.startswith("A window of 7 (kernel_size 7, dilation 1) does not fit")
+    assert in_kernel(bench, "bench.trouble") == said
+    press(bench, "kernel_size", *["ArrowLeft"] * 4)
+    assert bench.inner_text(".bench-trouble") == ""
     assert bench.inner_text(".bench-status").startswith("Step 0: output[0, 0] = ")
+    assert in_kernel(bench, "tuple(bench.output.shape)") == "(1, 2, 2)"
 
 
 def test_python_moves_the_sliders_and_the_page(bench):
     assert (
         in_kernel(
             bench,
-            "bench.set(input_size=12, kernel_size=7, dilation=2, padding=3, stride=4)",
+            "bench.set(input_size=12, kernel_size=(6, 7), padding=3, stride=4)",
         )
         == "None"
     )
@@ -144,41 +155,65 @@ def test_python_moves_the_sliders_and_the_page(bench):
         slider(bench, name).get_attribute("aria-valuenow")
         for name in ("input_size", "kernel_size", "stride")
     ]
-    assert values == ["12.0", "7.0", "4.0"]
-    assert "kernel_size=7, stride=4, padding=3, dilation=2" in bench.inner_text(
+    assert values == ["12.0", "6.0", "4.0"]
+    assert slider(bench, "kernel_size ↔").is_visible()
+    assert "kernel_size=(6, 7), stride=4, padding=3" in bench.inner_text(
         ".bench-code code"
     )
 
 
+def test_only_the_settings_of_the_layer_are_seen(bench):
+    bench.get_by_text("more settings").click()
+    assert slider(bench, "dilation").is_visible()
+    assert not slider(bench, "kernel_size ↔").is_visible()
+    choose(bench, "layer", "AvgPool2d")
+    assert not slider(bench, "dilation").is_visible()
+    assert slider(bench, "divisor_override").is_visible()
+    bench.get_by_label("locked").uncheck()
+    assert slider(bench, "kernel_size ↔").is_visible()
+    press(bench, "kernel_size ↔", "ArrowLeft")
+    lab.settle(bench)
+    assert in_kernel(bench, "bench.kind, bench.kernel_size") == "AvgPool2d (3, 2)"
+
+
 def test_ready_made_and_typed_numbers_reach_python(bench):
-    bench.locator(".widget-dropdown select").nth(0).select_option("ramp")
-    bench.locator(".widget-dropdown select").nth(1).select_option("identity")
+    choose(bench, "input", "ramp")
+    choose(bench, "kernel", "identity")
     bench.locator("[aria-label=Kernel] [data-row='1'][data-column='1']").focus()
     bench.keyboard.type("3")
     bench.keyboard.press("Enter")
     assert (
-        in_kernel(bench, "bench.output[0].tolist()")
+        in_kernel(bench, "bench.output[0, 0].tolist()")
         == "[3.0, 6.0, 9.0, 12.0, 15.0, 18.0]"
     )
-    assert bench.locator("[aria-label=Output] [data-row='0']").all_inner_texts() == [
-        "3",
-        "6",
-        "9",
-        "12",
-        "15",
-        "18",
-    ]
-    assert bench.locator(".widget-dropdown select").nth(1).input_value() == "my own"
+    row = bench.locator("[aria-label=Output] [data-row='0']")
+    assert row.all_inner_texts() == ["3", "6", "9", "12", "15", "18"]
+    chosen = bench.locator(
+        ".widget-dropdown:has(.widget-label:text-is('kernel')) select"
+    )
+    assert chosen.input_value() == "my own"
+
+
+def test_undo_moves_the_sliders_and_python(bench):
+    press(bench, "stride", "ArrowRight")
+    bench.wait_for_timeout(700)
+    bench.get_by_role("button", name="Undo").press("Enter")
+    lab.settle(bench)
+    assert slider(bench, "stride").get_attribute("aria-valuenow") == "1.0"
+    assert in_kernel(bench, "bench.stride") == "1"
 
 
 def test_play_walks_the_window(bench):
-    bench.locator(".widget-play button").first.click()
+    play = bench.get_by_role("button", name="Play or pause")
+    play.press("Enter")
     bench.wait_for_function(
         "document.querySelector('.bench-status').textContent.startsWith('Step 2')",
         timeout=10_000,
     )
-    bench.locator(".widget-play button").first.click()
+    play.press("Enter")
     bench.wait_for_timeout(200)
     before = bench.inner_text(".bench-status")
     bench.wait_for_timeout(1200)
     assert bench.inner_text(".bench-status") == before
+    lab.settle(bench)
+    assert in_kernel(bench, "bench.step") == before[5:6]

@@ -18,12 +18,13 @@ import tiny
 from PIL import Image
 from playwright.sync_api import expect
 from refresh import NOTEBOOKS, ROOT, in_form
+from torch import nn
 
 from helpers import handout
 from helpers.handout import scripts
 from helpers.widgets.dropout import DropoutBench
+from helpers.widgets.layer_bench import LayerBench
 from helpers.widgets.shape_tracer import ShapeTracer
-from helpers.widgets.sliding_window import ConvolutionBench
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 AXE = {
@@ -32,10 +33,10 @@ AXE = {
     "S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
 }
 WITHOUT_A_KERNEL = {
-    "01": ["convolution"] * 3,
-    "02": ["pooling"] * 3,
-    "03": ["tracer", "dropout", "tracer"],
-    "04": ["stepper"] * 2,
+    "01": ["layer"] * 4,
+    "02": ["layer"] * 3,
+    "03": ["layer", "tracer", "dropout", "tracer"],
+    "04": ["stepper", "layer", "stepper"],
     "05": [],
     "06": ["gallery"] * 2,
 }
@@ -158,14 +159,15 @@ HINT = "# Mine\n\n$x^2$\n\n<details><summary>Hint</summary>Count.</details>"
 def benches():
     """A notebook of a hint, a formula and two benches, as if it were run."""
     before = tiny.prose(HINT), tiny.code("predict(None, 9)", tiny.prediction())
-    return tiny.live(ConvolutionBench(), DropoutBench(), before=before)
+    layer = LayerBench(nn.Conv2d(1, 1, 3, bias=False), weight="Sobel x")
+    return tiny.live(layer, DropoutBench(), before=before)
 
 
 @pytest.mark.parametrize("slides", [False, True])
 @pytest.mark.browser
 def test_with_a_network_the_scripts_come_from_the_cdn(opened, benches, slides):
     page = opened(handout.handout(benches, slides), offline=False)
-    assert alive.move_all(page, benches, slides) == ["convolution", "dropout"]
+    assert alive.move_all(page, benches, slides) == ["layer", "dropout"]
     assert page.locator("mjx-container").count() == 1
 
 

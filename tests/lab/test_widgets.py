@@ -5,26 +5,25 @@ name or is wider than its place.
 import lab
 import pytest
 from benches import SOURCES, end_kernel, opens, said
-from test_browser import in_kernel, press, slider
+from test_browser import choose, in_kernel, press, slider
 
 pytestmark = pytest.mark.browser
 
 
 @opens("pooling")
 def test_every_control_of_pooling_works_by_keyboard_and_python_follows(opened):
-    press(opened, "kernel_size", "ArrowRight")
-    press(opened, "padding", "ArrowRight")
-    press(opened, "stride", "ArrowRight")
-    press(opened, "input_size", "ArrowRight")
+    for name in ("kernel_size", "padding", "stride", "input_size"):
+        press(opened, name, "ArrowRight")
     press(opened, "step", "ArrowRight", "ArrowRight")
-    opened.locator("input[type=checkbox]").nth(0).focus()
+    opened.get_by_label("ceil_mode").focus()
     opened.keyboard.press("Space")
-    opened.locator(".widget-dropdown select").nth(1).focus()
-    opened.keyboard.press("ArrowDown")
+    opened.get_by_text("more settings").click()
+    choose(opened, "layer", "AvgPool2d")
     lab.settle(opened)
     assert said(opened, "code code") == in_kernel(opened, "bench.code")
-    assert in_kernel(opened, "bench").startswith(
-        "PoolingBench(mode='average', input_size=9, kernel_size=3, stride=3, padding=1, ceil_mode=True, count_include"
+    assert in_kernel(opened, "bench") == (
+        "LayerBench(nn.AvgPool2d(kernel_size=3, stride=3, padding=1, ceil_mode=True, "
+        "count_include_pad=True), picture='digit', size=9, step=2)"
     )
     cells = opened.locator("[aria-label=Output] [role=gridcell]")
     shown = [
@@ -51,39 +50,45 @@ def test_no_key_that_is_meant_for_the_bench_reaches_a_shortcut(opened):
     opened.wait_for_timeout(100)
     assert slider(opened, "input_size").get_attribute("aria-valuenow") == "9.0"
     assert slider(opened, "input_size").get_attribute("aria-label") == "input_size"
+    opened.locator(".bench-step").focus()
+    for key in ("ArrowDown", "b", "ArrowRight"):
+        opened.keyboard.press(key)
     assert opened.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 1
 
 
 @opens("pooling")
-def test_no_pooling_slider_reaches_what_torch_refuses(opened):
-    press(opened, "padding", *["ArrowRight"] * 3)
-    assert slider(opened, "padding").get_attribute("aria-valuenow") == "1.0"
-    press(opened, "kernel_size", *["ArrowLeft"] * 3)
-    assert slider(opened, "kernel_size").get_attribute("aria-valuenow") == "2.0"
-    press(opened, "kernel_size", *["ArrowRight"] * 4)
-    press(opened, "padding", *["ArrowRight"] * 3)
-    press(opened, "input_size", *["ArrowLeft"] * 9)
-    assert in_kernel(opened, "bench").startswith(
-        "PoolingBench(mode='max', input_size=3, kernel_size=6, stride=2, padding=3"
-    )
-    assert in_kernel(opened, "bench.output.shape") == "torch.Size([2, 2])"
-
-
-@opens("pooling")
-def test_python_moves_the_boxes_and_the_list(opened):
+def test_python_moves_the_boxes_and_the_lists(opened):
     assert (
         in_kernel(
             opened,
-            "setattr(bench, 'mode', 'average') or bench.set(ceil_mode=True, padding=1)",
+            "setattr(bench, 'kind', 'AvgPool2d') or bench.set(ceil_mode=True, padding=1)",
         )
         == "None"
     )
     lab.settle(opened)
-    assert opened.locator("input[type=checkbox]").nth(0).is_checked()
-    assert opened.locator(".widget-dropdown select").nth(1).input_value() == "average"
+    assert opened.get_by_label("ceil_mode").is_checked()
     assert "padding=1, ceil_mode=True, count_include_pad=True" in said(
         opened, "code code"
     )
+    opened.get_by_text("more settings").click()
+    layer = opened.locator(
+        ".widget-dropdown:has(.widget-label:text-is('layer')) select"
+    )
+    assert layer.input_value() == "AvgPool2d"
+
+
+@opens("channels")
+def test_gradients_of_channels_that_python_and_page_choose_are_the_same(opened):
+    opened.get_by_role("button", name="one output alone").press("Enter")
+    opened.locator("[aria-label='Sent back 2'] [data-row='3'][data-column='1']").hover()
+    lab.settle(opened)
+    assert in_kernel(opened, "bench.alone, bench.channel, bench.step") == "True 2 37"
+    cells = opened.locator("[aria-label^='Gradient of the input'] .tap")
+    shown = cells.evaluate_all("cells => cells.map(cell => (+cell.title).toFixed(4))")
+    asked = (
+        "*(f'{v:.4f}' for v in bench.gradients.input[:, 2:5, :3].flatten().tolist())"
+    )
+    assert shown == in_kernel(opened, asked).split()
 
 
 @opens("dropout")

@@ -8,8 +8,7 @@ function kindOf(root) {
   if (has(".graph-node")) return "stepper";
   if (has(".trace")) return "tracer";
   if (has(".gallery")) return "gallery";
-  if (has("[aria-label^='Gradient of the input']")) return "pooling";
-  if (has("[aria-label^='Kernel']")) return "convolution";
+  if (has(".bench-stage")) return "layer";
   return text(root).includes("nn.Dropout(") ? "dropout" : "";
 }
 
@@ -32,24 +31,58 @@ function valuesOf(root) {
   );
 }
 
+// A slider of ipywidgets, or that of a step, which is the browser's own.
 function handle(number) {
-  return document.querySelectorAll(".noUi-handle")[number];
+  return document.querySelectorAll(".noUi-handle, .bench-step")[number];
+}
+
+function rootOf(at) {
+  let root = at.closest(".widget-vbox");
+  while (!root.querySelector(".bench")) root = root.parentElement.closest(".widget-vbox");
+  return root;
+}
+
+// The line of Python that makes the bench again, as its button copies it.
+async function lineOf(root) {
+  const button = [...root.querySelectorAll("button")].find((one) => text(one) === "Copy the bench");
+  if (!button || button.hidden) return "";
+  const copied = new Promise((resolve) => {
+    const clipboard = { writeText: async (line) => resolve(line) };
+    Object.defineProperty(navigator, "clipboard", { value: clipboard, configurable: true });
+  });
+  button.click();
+  const line = await copied;
+  await new Promise(requestAnimationFrame);
+  root.querySelector(".bench-note").textContent = "";
+  return line;
 }
 
 window.alive = {
+  // Whether the nth slider is there to be moved: not one that the layer lacks, or in a fold.
+  reachable(number) {
+    let at = handle(number);
+    const root = rootOf(at);
+    while (at !== root && getComputedStyle(at).display !== "none") at = at.parentElement;
+    return at === root;
+  },
+
   // What the bench of the nth slider shows.
-  seen(number) {
+  async seen(number) {
     const at = handle(number);
-    let root = at.closest(".widget-vbox");
-    while (!root.querySelector(".bench")) root = root.parentElement.closest(".widget-vbox");
+    const root = rootOf(at);
+    const [least, most, now] = at.matches("input")
+      ? [at.min, at.max, at.value]
+      : [at.ariaValueMin, at.ariaValueMax, at.ariaValueNow];
     const all = (selector, read) => [...root.querySelectorAll(selector)].map(read);
     return {
       kind: kindOf(root),
       id: [...document.querySelectorAll(".bench")].indexOf(root.querySelector(".bench")),
       values: valuesOf(root),
-      least: Number(at.ariaValueMin),
-      most: Number(at.ariaValueMax),
-      now: Number(at.ariaValueNow),
+      least: Number(least),
+      most: Number(most),
+      now: Number(now),
+      line: await lineOf(root),
+      trouble: all(".bench-trouble", text)[0] ?? "",
       boards: boardsOf(root),
       status: all(".bench-status", text)[0] ?? "",
       code: all(".bench code", text)[0] ?? "",

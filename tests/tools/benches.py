@@ -2,8 +2,9 @@
 
 import pytest
 
+LAYER = "from torch import nn\nfrom helpers.widgets.layer_bench import LayerBench\n"
 SOURCES = {
-    "pooling": "from helpers.widgets.sliding_window import PoolingBench\nbench = PoolingBench()\nbench",
+    "pooling": f"{LAYER}bench = LayerBench(nn.MaxPool2d(kernel_size=2, stride=2))\nbench",
     "dropout": "from helpers.widgets.dropout import DropoutBench\nbench = DropoutBench()\nbench",
     "tracer": "from helpers.widgets.shape_tracer import ShapeTracer\nbench = ShapeTracer()\nbench",
     "stepper": "import torch\nimport torch.nn.functional as F\nfrom helpers.networks import Net\n"
@@ -16,7 +17,9 @@ SOURCES = {
     "bench = KernelFilm(networks.snapshots())\nbench",
     "walk": "from helpers import networks\nfrom helpers.digits import embedded, load_digits\nfrom helpers.widgets.gallery import LayerWalk\n"
     "bench = LayerWalk(networks.trained(), *(part[:5] for part in embedded().test), 'scikit-learn digits')\nbench",
-    "convolution": "from helpers.widgets.sliding_window import ConvolutionBench\nbench = ConvolutionBench()\nbench",
+    "channels": f"{LAYER}bench = LayerBench(nn.Conv2d(3, 4, 3, padding=1), size=12, view='backward')\nbench",
+    "stamps": f"{LAYER}bench = LayerBench(nn.ConvTranspose2d(1, 1, 3, stride=2), size=4, view='stamps')\nbench",
+    "convolution": f"{LAYER}bench = LayerBench(nn.Conv2d(1, 1, kernel_size=3, bias=False), weight='Sobel x')\nbench",
 }
 
 

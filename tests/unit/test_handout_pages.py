@@ -14,9 +14,9 @@ from helpers import autograd, handout
 from helpers.handout import pages, running, scripts
 from helpers.validation import SentenceError
 from helpers.widgets.dropout import DropoutBench
+from helpers.widgets.layer_bench import LayerBench
 from helpers.widgets.monitor import Monitor
 from helpers.widgets.shape_tracer import ShapeTracer
-from helpers.widgets.sliding_window import ConvolutionBench
 from helpers.widgets.stepper import BackwardStepper
 
 
@@ -25,11 +25,15 @@ def stepper():
     return BackwardStepper((a * a).sum(), a=a)
 
 
+def layer():
+    return LayerBench(torch.nn.MaxPool2d(2))
+
+
 def view():
     return Monitor(source="here")
 
 
-BENCHES = ConvolutionBench, DropoutBench, ShapeTracer, stepper
+BENCHES = layer, DropoutBench, ShapeTracer, stepper
 
 
 @pytest.mark.parametrize("make", [*BENCHES, view], ids=lambda make: make.__name__)
@@ -53,7 +57,7 @@ def test_a_bench_stands_alone_whatever_it_is_called_and_where_it_is_stored(make)
 def test_text_that_looks_like_a_bench_is_none():
     graph = autograd.graph(torch.ones(1, requires_grad=True) * 2)
     output = tiny.shown(graph)
-    output.data["text/plain"] = "ConvolutionBench(input_size=8)"
+    output.data["text/plain"] = "LayerBench(nn.MaxPool2d(kernel_size=2))"
     cells = tiny.prose("# Mine"), tiny.prose("Look."), tiny.code("graph", output)
     assert handout.slide_types(tiny.notebook(*cells))[-1] == "-"
 
