@@ -272,12 +272,13 @@ VIEWED = {
     "forward": (sobel, "input 8×8, kernel 3×3, output 6×6"),
     "backward": (
         lambda: sobel(view="backward"),
-        "input 8×8, kernel 3×3, sent back 6×6, gradient of the input 8×8",
+        "input 8×8, kernel 3×3, gradient of the kernel 3×3, sent back 6×6, "
+        "gradient of the input 8×8",
     ),
     "matrix": (lambda: sobel(size=4, view="matrix"), "matrix 4×16"),
     "stamps": (
         lambda: LayerBench(nn.ConvTranspose2d(1, 2, 2), size=3, view="stamps", step=5),
-        "input 3×3, kernel 0 2×2, kernel 1 2×2, output 0 4×4, output 1 4×4",
+        "input 3×3, kernel 2×2, output 0 4×4, output 1 4×4",
     ),
     "pooling": (lambda: LayerBench(nn.MaxPool2d(3, 3)), "input 8×8, output 2×2"),
     "no window": (lambda: sobel(size=2), "A window of 3 (kernel_size 3, dilation 1)"),
@@ -309,8 +310,10 @@ def test_every_control_has_a_name_and_a_tip():
         assert control.description and control.tooltip
 
 
-def test_rare_settings_are_folded_where_they_are_as_usual():
-    fold = sobel().children[1]
-    assert fold.selected_index is None
-    unusual = LayerBench(nn.Conv2d(1, 1, 3, groups=1, padding=(1, 0)))
-    assert unusual.children[1].selected_index == 0
+def test_rare_settings_are_folded_so_that_slider_and_boards_are_seen_together():
+    for layer in (nn.Conv2d(1, 1, 3), nn.Conv2d(3, 4, 3, groups=1, padding=(1, 0))):
+        first, more, _ = LayerBench(layer).children
+        assert more.selected_index is None
+        names = [control.description for control in first.children]
+        assert {"kernel_size", "stride", "padding", "kernel"} < {*names}
+        assert "groups" not in names
