@@ -160,7 +160,7 @@ def controls(
 
 
 def _holder(control: widgets.Widget) -> str:
-    return "index" if isinstance(control, widgets.Dropdown) else "value"
+    return "index" if hasattr(control, "index") else "value"
 
 
 def listed(settings: dict[str, object]) -> str:
