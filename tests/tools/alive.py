@@ -2,6 +2,7 @@
 whether the numbers that it shows are right.
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from helpers.handout import scripts
 
+SIZES = "channels", "side", "width"
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
@@ -136,8 +138,9 @@ def right_dropout(seen, notebook):
 
 
 def right_tracer(seen, _notebook):
-    sizes = (int(seen["values"][name]) for name in ("channels", "side", "side"))
-    at = torch.empty(1, *sizes, device="meta")
+    channels, side, width = (seen["values"][name] for name in SIZES)
+    width = side if math.isnan(width) else width  # "= side"
+    at = torch.empty(1, *map(int, (channels, side, width)), device="meta")
     for number, made in enumerate(eval(seen["code"], {"nn": nn})):
         try:
             at = made.to("meta")(at)
