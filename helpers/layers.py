@@ -6,7 +6,7 @@ Shapes are without the batch, from the channels on.
 
 import inspect
 from collections.abc import Callable
-from math import prod
+from math import gcd, prod
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,11 @@ from torch.overrides import resolve_name
 from helpers.sizes import counted, times, window_span
 
 KINDS = "Conv", "ConvTranspose", "MaxPool", "AvgPool", "BatchNorm", "InstanceNorm"
+KINDS += "AdaptiveAvgPool", "AdaptiveMaxPool"
 AXES = {getattr(nn, f"{kind}{n}d"): n for kind in KINDS for n in (1, 2, 3)}
 VOLUMES = "", "a signal C×L", "a volume C×H×W", "a volume C×D×H×W"
+LEAST = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+LEAST |= {"output_padding": 0, "output_size": 0}
 Shape = tuple[int, ...]
 
 
@@ -33,8 +36,7 @@ def axes(layer: nn.Module | None) -> int:
 
 def is_window(layer: nn.Module | None) -> bool:
     """Say whether the layer is a convolution or a pooling."""
-    transposed = getattr(layer, "transposed", False)
-    return axes(layer) > 0 and hasattr(layer, "kernel_size") and not transposed
+    return axes(layer) > 0 and not hasattr(layer, "num_features")
 
 
 def named(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -141,17 +143,32 @@ def size_rule(layer: nn.Module | None, before: Shape, after: Shape) -> str:
 
 
 def _along(layer: nn.Module, axis: int) -> list:
-    """Return kernel_size, stride, padding and dilation along one axis."""
-    names = "kernel_size", "stride", "padding", "dilation"
-    values = [getattr(layer, name, 1) for name in names]
+    """Return the settings of LEAST along one axis."""
+    values = [getattr(layer, name, least) for name, least in LEAST.items()]
     along = [v[axis] if isinstance(v, tuple | list) else v for v in values]
     return [0 if value == "valid" else value for value in along]
 
 
+def _size(layer: nn.Module, axis: int, side: int) -> int:
+    """Return the size along one axis after a convolution, or pooling without ceil."""
+    k, s, p, d, more, _ = _along(layer, axis)
+    if p == "same":
+        return side
+    if getattr(layer, "transposed", False):
+        return (side - 1) * s - 2 * p + window_span(k, d) + more
+    return (side + 2 * p - window_span(k, d)) // s + 1
+
+
 def _side_rule(layer: nn.Module, axis: int, before: int, after: int) -> str:
-    k, s, p, d = _along(layer, axis)
-    if isinstance(p, str):
+    k, s, p, d, more, asked = _along(layer, axis)
+    if hasattr(layer, "output_size"):
+        return f"output_size={asked}: {before} → {after}"
+    if p == "same":
         return f"padding={p!r}: {before} → {after}"
+    if getattr(layer, "transposed", False):
+        more += after - _size(layer, axis, before)  # forward may ask for a size
+        span = f"{k} + {more}" if d == 1 else f"{d}·({k} − 1) + {more} + 1"
+        return f"({before} − 1)·{s} − 2·{p} + {span} = {after}"
     left, right = "⌈⌉" if getattr(layer, "ceil_mode", False) else "⌊⌋"
     span = f"{k}" if d == 1 else f"{d}·({k} − 1) − 1"
     rest = before + 2 * p - window_span(k, d)
@@ -163,14 +180,15 @@ def _side_rule(layer: nn.Module, axis: int, before: int, after: int) -> str:
 def count_rule(layer: nn.Module | None, count: int) -> str:
     """Return how weights and biases make the count, or "" where there is no formula."""
     if isinstance(layer, nn.Linear):
-        inner, outer = (layer.in_features,), layer.out_features
+        inner, outer, groups = [layer.in_features], layer.out_features, 1
     elif axes(layer) and hasattr(layer, "out_channels"):
-        inner = layer.in_channels // layer.groups, *layer.kernel_size
+        inner, groups = [layer.in_channels, *layer.kernel_size], layer.groups
         outer = layer.out_channels
     else:
         return ""
     bias = layer.bias is not None
-    more = count - (prod(inner) + bias) * outer
+    more = count - (prod(inner) // groups + bias) * outer
+    inner[0] = f"{inner[0]}/{groups}" if groups > 1 else inner[0]
     rule = f"({'·'.join(map(str, inner))}{' + 1' * bias})·{outer}"
     if more:
         rule += f" + {more} more" if more > 0 else f" − {-more} counted above"
@@ -193,7 +211,8 @@ def misfit(name: str, layer: nn.Module, before: Shape, volume: Shape) -> str:
             takes = f"{name} takes {setting}={getattr(layer, setting)}"
             arrive = "1 channel arrives" if came == 1 else f"{came} channels arrive"
             return f"{takes}, and {arrive}. Write {setting}={came}."
-    return _window_misfit(name, layer, before) if is_window(layer) else ""
+    wrong = _window_misfit(layer, before) if hasattr(layer, "kernel_size") else ""
+    return wrong and f"{name}: {wrong}"
 
 
 def _arrival(before: Shape, wanted: int) -> str:
@@ -218,21 +237,33 @@ def _linear_misfit(name: str, wanted: int, before: Shape, volume: Shape) -> str:
     return f"{name} takes {takes}, and {arrive}. Write in_features={numbers}."
 
 
-def _window_misfit(name: str, layer: nn.Module, before: Shape) -> str:
-    for axis, side in enumerate(before[1:]):
-        k, s, p, d = _along(layer, axis)
-        for setting, value in (("kernel_size", k), ("stride", s), ("dilation", d)):
-            if value < 1:
-                return f"{name}: {setting} must be 1 or more, not {value}."
-        if p == "same":
-            continue
-        span, room = window_span(k, d), side + 2 * p
-        if span > room:
-            window = f"A window of {span} (kernel_size {k}, dilation {d})"
-            place = f"{counted(room, 'pixel')} (input_size {side}, padding {p})"
-            ways = "Use a smaller window, more padding or a larger picture."
-            return f"{name}: {window} does not fit into {place}. {ways}"
-        if not hasattr(layer, "out_channels") and 2 * p > k:
-            most = f"kernel_size {k}: use {k // 2} or less"
-            return f"{name}: padding {p} is more than half of {most}."
-    return ""
+def _window_misfit(layer: nn.Module, before: Shape) -> str:
+    names = "in_channels", "out_channels", "groups"
+    inner, outer, groups = (getattr(layer, name, 1) for name in names)
+    if (most := gcd(inner, outer, groups)) < groups:
+        both = f"both in_channels {inner} and out_channels {outer}"
+        return f"groups {groups} must divide {both}. Use {most}."
+    wrong = [_side_misfit(layer, *one) for one in enumerate(before[1:])]
+    return next(filter(None, wrong), "")
+
+
+def _side_misfit(layer: nn.Module, axis: int, side: int) -> str:
+    k, s, p, d, more, _ = values = _along(layer, axis)
+    for (name, least), value in zip(LEAST.items(), values, strict=True):
+        if value != "same" and value < least:
+            return f"{name} must be {least} or more, not {value}."
+    size, transposed = _size(layer, axis, side), getattr(layer, "transposed", False)
+    if transposed and more >= max(s, d):
+        others = f"stride {s} or dilation {d}. Use at most {max(s, d) - 1}"
+        return f"output_padding {more} must be smaller than {others}."
+    if size >= 1:
+        most = f"kernel_size {k}: use {k // 2} or less"
+        pools = not hasattr(layer, "out_channels") and 2 * p > k
+        return f"padding {p} is more than half of {most}." if pools else ""
+    if transposed:
+        ends = f"padding {p} takes {counted(p, 'pixel')} off each end of {size + 2 * p}"
+        return f"{ends}, and none is left. Use at most {(size - 1) // 2 + p}."
+    window = f"A window of {window_span(k, d)} (kernel_size {k}, dilation {d})"
+    room = f"{counted(side + 2 * p, 'pixel')} (input_size {side}, padding {p})"
+    ways = "Use a smaller window, more padding or a larger picture."
+    return f"{window} does not fit into {room}. {ways}"

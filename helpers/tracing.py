@@ -30,6 +30,8 @@ NEIGHBOURS = 8  # pixels more and fewer at which pictures that would fit are loo
 BATCH = 97  # pictures at once: a prime that nobody types, so it shows where it goes
 MOST = 10**15  # numbers of one picture: so many for each of BATCH can be counted
 POOLING = {"max_pool2d": nn.MaxPool2d, "avg_pool2d": nn.AvgPool2d}
+POOLING |= {"adaptive_avg_pool2d": nn.AdaptiveAvgPool2d}
+WEIGHING = nn.Conv2d.__module__, nn.Linear.__module__  # torch's layers with weights
 FLATTENING = {"view", "reshape", "flatten", "ravel"}
 ASKING = {"bool", "int", "float", "complex", "index", "item"}  # for numbers
 ASKING |= {"tolist", "numpy", "array", "allclose", "contains"}
@@ -206,11 +208,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _neighbours(recorder: "_Recorder", shape: Shape) -> str:
-    """Say which square pictures of about this size would fit."""
-    channels, side, _ = shape
-    sides = range(max(1, side - NEIGHBOURS), side + NEIGHBOURS + 1)
-    fit = [n for n in sides if not recorder.follow((channels, n, n)).misfit]
-    span = " to ".join(dict.fromkeys(f"{n}×{n}" for n in fit[:1] + fit[-1:]))
+    """Say which pictures of about this size would fit."""
+    channels, *sides = shape
+    steps = range(max(-NEIGHBOURS, 1 - min(sides)), NEIGHBOURS + 1)
+    near = [(channels, *(side + step for side in sides)) for step in steps]
+    fit = [times(one[1:]) for one in near if not recorder.follow(one).misfit]
+    span = " to ".join(dict.fromkeys(fit[:1] + fit[-1:]))
     return f"Or feed pictures of {span}: those fit." if fit else ""
 
 
@@ -295,6 +298,9 @@ class _Recorder(TorchFunctionMode):
         """Run a layer or a function, and note it where pictures come in."""
         shape = next((tuple(one.shape) for one in _tensors(inputs)), ())
         row.before, self.running = shape[1:], row
+        own = type(row.module).__module__ in WEIGHING and shape[:1] == (BATCH,)
+        if own and row.before and layers.misfit("", row.module, row.before, ()):
+            raise ValueError("without numbers torch does not see it itself")
         result = call()
         leaving = _tensors(result)
         if leaving and (row.module or shape[:1] == (BATCH,)):
@@ -303,8 +309,11 @@ class _Recorder(TorchFunctionMode):
         return result
 
     def _note(self, row: Row, shape: Shape) -> None:
-        if row.flattens and len(shape) < 3 and shape[:1] != (BATCH,):
+        few = 2 if row.flattens else layers.axes(row.module)
+        if few and len(shape) <= few and shape[:1] != (BATCH,):
             raise ValueError("pictures were taken together or apart")
+        if prod(shape[1:]) > MOST:
+            raise OverflowError("a batch of it cannot be counted")
         new = self.used - self.counted
         self.counted |= new
         row.shape, row.parameters = shape[1:], sum(p.numel() for p in new)
@@ -329,7 +338,11 @@ class _Recorder(TorchFunctionMode):
             return f"{row.name} stopped: {reason}."
         volumes = [shape, *(row.shape for row in self.rows if len(row.shape) > 1)]
         misfit = layers.misfit(row.name, row.module, row.before, volumes[-1])
-        return misfit or f"{row.name} stopped at {times(row.before)}: {reason}."
+        here = times(row.before)
+        heavy = type(row.module).__module__ in WEIGHING and prod(row.before) > 10**8
+        if not misfit and (heavy or isinstance(error, OverflowError)):
+            return f"{row.name} makes too many numbers of {here} for torch."
+        return misfit or f"{row.name} stopped at {here}: {reason}."
 
 
 def _on_no_device(func: Callable, name: str, args: tuple, kwargs: dict) -> Callable:

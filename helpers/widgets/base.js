@@ -103,17 +103,12 @@ export function live(model, el, names, draw, fit) {
       draw();
     });
   };
-  const room = new ResizeObserver(
-    ([
-      {
-        contentRect: { width },
-      },
-    ]) => {
-      nameControls(el.closest(".widget-vbox") ?? el);
-      // else it is hidden
-      if (width) fit((low, share, high) => Math.min(Math.max(share * width, low), high));
-    },
-  );
+  const room = new ResizeObserver(([entry]) => {
+    const { width } = entry.contentRect;
+    nameControls(el.closest(".widget-vbox") ?? el);
+    // else it is hidden
+    if (width) fit((low, share, high) => Math.min(Math.max(share * width, low), high));
+  });
   const theme = new MutationObserver(redraw); // pictures are painted on the page's own paper
   names.forEach((name) => model.on(`change:${name}`, redraw));
   draw();

@@ -167,7 +167,7 @@ def tie(view: View, linked: dict[str, list[widgets.Widget]]) -> None:
 
 
 def _holder(control: widgets.Widget) -> str:
-    return "index" if isinstance(control, widgets.Dropdown) else "value"
+    return "index" if hasattr(control, "index") else "value"
 
 
 def listed(settings: dict[str, object]) -> str:

@@ -4,127 +4,161 @@
 import { plural, node, write, codeLine, live } from "./base.js";
 
 const LARGE = 1e9; // bytes of float32 that a layer may take before that is said
+const MOST = 1e15; // numbers of one picture: torch can count so many for a batch
 const NEIGHBOURS = 8; // pixels more and fewer at which pictures that would fit are looked for
+const RARE = { dilation: 1, groups: 1 }; // stand behind "more" until they are others
 
 const prod = (sizes) => sizes.reduce((product, size) => product * size, 1);
+const gcd = (a, b) => (b ? gcd(b, a % b) : a);
 const times = (shape) => shape.join("×");
 const multiplied = (shape) => `${shape.join("·")} = ${prod(shape)}`;
 const commas = (count) => count.toLocaleString("en-US");
-const isWindow = (part) => part.kernel_size !== undefined;
 const isDense = (part) => part.kind === "Linear";
+const isWindow = (part) => "kernel_size" in part || "output_size" in part;
+
+// A layer as it is along one axis; its settings are numbers, or two for height and width.
+function along(part, axis) {
+  const one = ([name, value]) => [name, Array.isArray(value) ? value[axis] : value];
+  return Object.fromEntries(Object.entries(part).map(one));
+}
 
 function parametersOf(part) {
-  const { kernel_size: k } = part;
-  const inner = isDense(part) ? [part.in_features] : [part.in_channels, k, k];
   const outer = part.out_features ?? part.out_channels;
   if (outer === undefined) return { count: 0, rule: "" };
-  return { count: (prod(inner) + 1) * outer, rule: `(${inner.join("·")} + 1)·${outer}` };
+  const sides = isDense(part) ? [] : [0, 1].map((axis) => along(part, axis).kernel_size);
+  const inner = part.in_features ?? part.in_channels,
+    groups = gcd(gcd(inner, outer), part.groups ?? 1);
+  const rule = [groups > 1 ? `${inner}/${groups}` : inner, ...sides].join("·");
+  return { count: ((inner * prod(sides)) / groups + 1) * outer, rule: `(${rule} + 1)·${outer}` };
+}
+
+// The size along one axis after a window, and why.
+function sideAfter(part, side) {
+  const { kernel_size: k, stride: s, padding: p, dilation: d = 1, output_padding: more } = part;
+  const [reach, asked] = [`${d}·(${k} − 1)`, part.output_size];
+  if (asked) return [asked, `output_size=${asked}: ${side} → ${asked}`];
+  if (more !== undefined) {
+    const size = (side - 1) * s - 2 * p + d * (k - 1) + more + 1,
+      stamp = d === 1 ? `${k} + ${more}` : `${reach} + ${more} + 1`;
+    return [size, `(${side} − 1)·${s} − 2·${p} + ${stamp} = ${size}`];
+  }
+  const size = Math.floor((side + 2 * p - d * (k - 1) - 1) / s) + 1;
+  return [size, `⌊(${side} + 2·${p} − ${d === 1 ? k : `${reach} − 1`}) / ${s}⌋ + 1 = ${size}`];
 }
 
 function shapeAfter(part, before) {
-  const { kernel_size: k, stride: s, padding: p } = part;
-  if (part.kind === "Flatten") return [prod(before)];
-  if (isDense(part)) return [...before.slice(0, -1), part.out_features];
-  if (!isWindow(part)) return before;
-  const sides = before.slice(1).map((side) => Math.floor((side + 2 * p - k) / s) + 1);
-  return [part.out_channels ?? before[0], ...sides];
+  if (part.kind === "Flatten") return [[prod(before)], before[1] ? multiplied(before) : ""];
+  if (isDense(part)) return [[...before.slice(0, -1), part.out_features], ""];
+  if (!isWindow(part)) return [before, ""];
+  const sides = before.slice(1).map((side, axis) => sideAfter(along(part, axis), side));
+  const shape = [part.out_channels ?? before[0], ...sides.map(([size]) => size)];
+  return [shape, [...new Set(sides.map(([, why]) => why))].join(",\n")];
 }
 
-function sizeRule(part, before, after) {
-  if (!isWindow(part)) return after.length < before.length ? multiplied(before) : "";
-  const { kernel_size: k, stride: s, padding: p } = part;
-  const rule = (side, axis) => `⌊(${side} + 2·${p} − ${k}) / ${s}⌋ + 1 = ${after[axis + 1]}`;
-  return [...new Set(before.slice(1).map(rule))].join(", ");
+// What a layer does not take of what arrives; `volume` is the last shape with axes.
+function misfitOf(part, at, volume) {
+  const misfit = isDense(part) ? denseMisfit : isWindow(part) ? windowMisfit : () => "";
+  const wrong = misfit(part, at, volume);
+  if (wrong || prod(shapeAfter(part, at)[0]) <= MOST) return wrong;
+  return ` makes too many numbers of ${times(at)} for torch.`;
 }
 
-// What is found about a layer that fits; `texts` are shape and why, parameters and why.
-function rowOf(name, part, before) {
-  const shape = shapeAfter(part, before);
-  const { count, rule } = parametersOf(part);
-  const texts = [times(shape), sizeRule(part, before, shape), count ? commas(count) : "", rule];
-  return { name, shape, count, texts };
-}
-
-// One sentence where a layer does not take what arrives; `volume` is the last shape with axes.
-function misfitOf(name, part, at, volume) {
-  if (isDense(part)) return denseMisfit(name, part.in_features, at, volume);
-  if (!isWindow(part)) return "";
-  if (at.length > 1) return windowMisfit(name, part, at);
-  const row = `a row of ${plural(at[0], "number")} arrives`;
-  return `${name} takes a volume C×H×W, and ${row}. Put it before the flattening.`;
-}
-
-function denseMisfit(name, wanted, at, volume) {
+function denseMisfit({ in_features: wanted }, at, volume) {
   const takes = `in_features=${wanted}`;
   if (wanted === at.at(-1)) return "";
   if (at.length > 1) {
     const arrives = `a volume of ${times(at)} arrives`;
     const way = `flatten it first, which makes ${multiplied(at)}`;
-    return `${name} takes a row of ${takes} numbers, and ${arrives}: ${way}.`;
+    return ` takes a row of ${takes} numbers, and ${arrives}: ${way}.`;
   }
   const known = prod(volume) === at[0];
   const origin = known ? `, as ${times(volume)} flattened is ${multiplied(volume)}` : "";
-  return `${name} takes ${takes}, and ${at} numbers arrive${origin}. Write in_features=${at}.`;
+  return ` takes ${takes}, and ${at} numbers arrive${origin}. Write in_features=${at}.`;
 }
 
-function windowMisfit(name, { kind, kernel_size: k, padding: p }, at) {
-  const side = at.slice(1).find((size) => k > size + 2 * p);
-  if (side !== undefined) {
-    const window = `A window of ${k} (kernel_size ${k}, dilation 1)`;
-    const room = `${plural(side + 2 * p, "pixel")} (input_size ${side}, padding ${p})`;
-    const ways = "Use a smaller window, more padding or a larger picture.";
-    return `${name}: ${window} does not fit into ${room}. ${ways}`;
+function windowMisfit(part, at) {
+  const { in_channels: inner, out_channels: outer, groups = 1 } = part,
+    most = gcd(gcd(inner, outer), groups);
+  if (at.length === 1) {
+    const row = `a row of ${plural(at[0], "number")} arrives`;
+    return ` takes a volume C×H×W, and ${row}. Put it before the flattening.`;
   }
-  if (kind === "Conv2d" || 2 * p <= k) return "";
-  const most = `kernel_size ${k}: use ${Math.floor(k / 2)} or less`;
-  return `${name}: padding ${p} is more than half of ${most}.`;
+  const both = `both in_channels ${inner} and out_channels ${outer}`;
+  if (most < groups) return `: groups ${groups} must divide ${both}. Use ${most}.`;
+  const wrong = at.slice(1).map((side, axis) => sideMisfit(along(part, axis), side));
+  return wrong.find(Boolean) ?? "";
 }
 
-// Follow one picture through the layers: `parts` are the layers with all their settings, `rows`
-// those that fit. in_features follow up to `most`, or not at all where that is 0.
+function sideMisfit(part, side) {
+  const { kernel_size: k, stride: s, padding: p, dilation: d = 1, output_padding: more } = part,
+    [size] = sideAfter(part, side);
+  if (more >= Math.max(s, d)) {
+    const others = `stride ${s} or dilation ${d}. Use at most ${Math.max(s, d) - 1}`;
+    return `: output_padding ${more} must be smaller than ${others}.`;
+  }
+  if (size >= 1) {
+    const most = `kernel_size ${k}: use ${Math.floor(k / 2)} or less`;
+    return 2 * p > k && !part.out_channels ? `: padding ${p} is more than half of ${most}.` : "";
+  }
+  if (more !== undefined) {
+    const ends = `padding ${p} takes ${plural(p, "pixel")} off each end of ${size + 2 * p}`;
+    return `: ${ends}, and none is left. Use at most ${Math.floor((size - 1) / 2) + p}.`;
+  }
+  const window = `A window of ${d * (k - 1) + 1} (kernel_size ${k}, dilation ${d})`;
+  const room = `${plural(side + 2 * p, "pixel")} (input_size ${side}, padding ${p})`;
+  const ways = "Use a smaller window, more padding or a larger picture.";
+  return `: ${window} does not fit into ${room}. ${ways}`;
+}
+
+// Follow one picture through the layers: `parts` have all their settings, `rows` are what fits,
+// with shape, parameters, and why. in_features follow up to `most`, or not at all where that is 0.
 function trace(layers, shape, most = 0) {
   const found = { parts: [], rows: [], count: 0, misfit: "", remark: "" };
   let [at, volume, channels] = [shape, shape, shape[0]];
   for (const [place, { kind, ...how }] of layers.entries()) {
     const name = `layer ${place + 1} (${kind})`,
-      part = { kind, ...(kind === "Conv2d" && { in_channels: channels }), ...how };
+      part = { kind, ...(how.out_channels && { in_channels: channels }), ...how };
     channels = part.out_channels ?? channels;
     if (isDense(part) && most && !found.misfit) part.in_features = Math.min(prod(at), most);
+    const { count, rule } = parametersOf(part);
     found.parts.push(part);
-    found.count += parametersOf(part).count;
+    found.count += count;
     if (found.misfit) continue;
     volume = at.length > 1 ? at : volume;
-    found.misfit = misfitOf(name, part, at, volume);
+    const wrong = misfitOf(part, at, volume);
+    found.misfit = wrong && name + wrong;
     found.ofTheRow = isDense(part) && at.length === 1;
-    if (found.misfit) continue;
+    if (wrong) continue;
     if (isDense(part) && at.length > 1)
       found.remark ||= `${name} took the last axis alone: no Flatten?`;
-    found.rows.push(rowOf(name, part, at));
-    at = found.rows.at(-1).shape;
+    const [shape, why] = shapeAfter(part, at);
+    const texts = [times(shape), why, count ? commas(count) : "", rule];
+    found.rows.push({ name, shape, count, texts });
+    at = shape;
   }
   return found;
 }
 
 // What the page says about the layers of a model; with `derive`, what follows is filled in.
 function traced(model, derive = model.get("derive")) {
-  const side = model.get("side"),
-    shape = (size) => [model.get("channels"), size, size];
+  const [channels, side, width] = ["channels", "side", "width"].map((name) => model.get(name));
+  const shape = (more) => [channels, side + more, (width || side) + more];
   const [, most] = model.get("kinds").Linear.in_features;
-  const found = trace(model.get("layers"), shape(side), derive ? most : 0),
+  const found = trace(model.get("layers"), shape(0), derive ? most : 0),
     { parts, rows, misfit, remark } = found;
-  const fits = (size) => !trace(parts, shape(size)).misfit;
-  found.trouble = misfit + (misfit && found.ofTheRow ? neighbours(side, fits) : "");
+  found.trouble = misfit + (misfit && found.ofTheRow ? neighbours(parts, shape) : "");
   const ending = [`${commas(found.count)} parameters in all.`, memory(rows), remark];
   found.ending = ending.filter(Boolean).join(" ");
   found.code = `nn.Sequential(${parts.map(code).join(", ")})`;
   return found;
 }
 
-function neighbours(side, fits) {
-  const sides = Array.from({ length: 2 * NEIGHBOURS + 1 }, (_, i) => side - NEIGHBOURS + i);
-  const fit = sides.filter((size) => size > 0 && fits(size)),
-    span = [...new Set([fit[0], fit.at(-1)])].map((size) => `${size}×${size}`);
-  return fit.length ? ` Or feed pictures of ${span.join(" to ")}: those fit.` : "";
+function neighbours(parts, shape) {
+  const near = Array.from({ length: 2 * NEIGHBOURS + 1 }, (_, i) => shape(i - NEIGHBOURS));
+  const fit = near.filter((one) => Math.min(...one) > 0 && !trace(parts, one).misfit),
+    sizes = fit.map(([, ...sides]) => times(sides));
+  const span = [...new Set([sizes[0], sizes.at(-1)])].join(" to ");
+  return span && ` Or feed pictures of ${span}: those fit.`;
 }
 
 function memory(rows) {
@@ -139,15 +173,18 @@ function memory(rows) {
 
 // The layer as a line of Python with its defaults left out.
 function code({ kind, ...how }) {
-  const usual = { padding: 0, stride: kind === "Conv2d" ? 1 : undefined };
+  const usual = { padding: 0, output_padding: 0, stride: how.out_channels && 1, ...RARE };
   const said = Object.entries(how).filter(([name, value]) => value !== usual[name]);
-  const words = said.map(([name, value]) =>
-    name.endsWith("channels") ? value : `${name}=${value}`,
-  );
+  const words = said.map(([name, value]) => {
+    const text = Array.isArray(value) ? `(${value.join(", ")})` : value;
+    return name.endsWith("channels") ? text : `${name}=${text}`;
+  });
   return `nn.${kind}(${kind === "Dropout" ? "p=0.5" : words.join(", ")})`;
 }
 
+const SIDES = /^\s*(\d+)(?:\s*[×x*]\s*(\d+))?\s*$/;
 const HEADS = ["", "layer", "settings", "shape, and why", "parameters, and why", ""];
+const shown = (value) => [value].flat().join("×");
 
 // Edit a copy of a model's layers; the kernel hears of it where there is one.
 function change(model, edit) {
@@ -161,10 +198,18 @@ function change(model, edit) {
   model.save_changes();
 }
 
-// Take the ready-made stack whose name has been chosen.
+// Take the ready-made stack whose name has been chosen; Reset goes back to it.
 function choose(model) {
-  const stack = model.get("stacks")[model.get("network_index")];
-  if (stack) change(model, (layers) => layers.splice(0, Infinity, ...stack));
+  const network_index = model.get("network_index"),
+    stack = model.get("stacks")[network_index];
+  if (!stack) return;
+  model.set("start", { ...model.get("start"), network_index });
+  change(model, (layers) => layers.splice(0, Infinity, ...stack));
+}
+
+function reset(model) {
+  for (const [name, value] of Object.entries(model.get("start"))) model.set(name, value);
+  model.save_changes();
 }
 
 // What followed from the layers before stays as it is once it follows no more.
@@ -177,54 +222,57 @@ function keep(model) {
   });
 }
 
-const button = (text, attributes) =>
-  node("button", { type: "button", class: "jupyter-button", ...attributes }, text);
+function button(text, act, attributes) {
+  const made = node("button", { type: "button", class: "jupyter-button", ...attributes }, text);
+  made.addEventListener("click", act);
+  return made;
+}
 
-// A number of one layer: Enter or leaving the field keeps it, one out of range goes to `refuse`.
-function numberField(model, place, name, refuse) {
+// A number, or height×width: Enter or leaving the field keeps it, another goes to `refuse`.
+function settingField(model, place, name, refuse) {
   const layer = () => model.get("layers")[place];
   const [min, max] = model.get("kinds")[layer().kind][name];
+  const sided = model.get("sided").includes(name);
   const names = { name, "data-tool": name, "aria-label": `${name} of layer ${place + 1}` };
-  const input = node("input", { type: "number", min, max, step: 1, ...names });
+  const kind = sided ? { title: "Such as 3, or 3×2" } : { type: "number", min, max };
+  const input = node("input", { ...names, ...kind });
   const take = () => {
-    const before = layer()?.[name];
-    if (input.value === String(before)) return;
-    if (input.value && input.validity.valid) {
-      change(model, (all) => Object.assign(all[place], { [name]: +input.value }));
-      return;
-    }
-    const wanted = `${name} takes a whole number from ${min} to ${max}`;
-    refuse(`${wanted}, not "${input.value}"; it stays ${before}.`);
-    input.value = before;
+    const before = shown(layer()?.[name]);
+    if (input.value === before) return;
+    const sides = input.value.match(SIDES)?.slice(1).filter(Boolean).map(Number) ?? [];
+    const value = sides[0] === sides.at(-1) ? sides[0] : sides;
+    const fits = sides.length > 0 && sides.every((side) => side >= min && side <= max);
+    const wanted = `a whole number from ${min} to ${max}${sided ? ", or two as in 3×2" : ""}`;
+    if (fits) change(model, (all) => Object.assign(all[place], { [name]: value }));
+    else refuse(`${name} takes ${wanted}, not "${input.value}"; it stays ${before}.`);
+    input.value = fits ? shown(value) : before;
   };
   input.addEventListener("change", take);
-  // JupyterLab keeps to itself the Enter that would make a change of what is typed
-  input.addEventListener("keydown", (event) => event.key === "Enter" && take());
+  input.addEventListener("keydown", (event) => {
+    const step = sided ? { ArrowUp: 1, ArrowDown: -1 }[event.key] : 0;
+    if (step) input.value = input.value.replace(/\d+/g, (side) => +side + step);
+    // JupyterLab keeps to itself the Enter that would make a change of what is typed
+    if (step || event.key === "Enter") take();
+  });
   return input;
 }
 
 // The buttons behind a layer; `follow(place, tool)` says where the focus goes once it has moved.
 function layerTools(model, place, follow) {
   const last = model.get("layers").length - 1;
-  const tool = (text, label, to, edit) => {
-    const made = button(text, { "data-tool": text, "aria-label": label, title: label });
-    made.addEventListener("click", () => {
+  const swap = (to) => (all) => ([all[place], all[to]] = [all[to], all[place]]);
+  const [above, below] = [Math.max(place - 1, 0), Math.min(place + 1, last)];
+  return [
+    ["↑", `Move layer ${place + 1} up`, above, swap(above)],
+    ["↓", `Move layer ${place + 1} down`, below, swap(below)],
+    ["✕", `Remove layer ${place + 1}`, Math.min(place, last - 1), (all) => all.splice(place, 1)],
+  ].map(([text, label, to, edit]) => {
+    const act = () => {
       follow(to, text);
       change(model, edit);
-    });
-    return made;
-  };
-  const mover = (text, way, to) =>
-    tool(text, `Move layer ${place + 1} ${way}`, to, (all) => {
-      [all[place], all[to]] = [all[to], all[place]];
-    });
-  return [
-    mover("↑", "up", Math.max(place - 1, 0)),
-    mover("↓", "down", Math.min(place + 1, last)),
-    tool("✕", `Remove layer ${place + 1}`, Math.min(place, last - 1), (all) =>
-      all.splice(place, 1),
-    ),
-  ];
+    };
+    return button(text, act, { "data-tool": text, "aria-label": label, title: label });
+  });
 }
 
 function kindChoice(model, place, follow) {
@@ -241,21 +289,24 @@ function kindChoice(model, place, follow) {
 
 function layerRow(model, place, refuse, follow) {
   const names = Object.keys(model.get("kinds")[model.get("layers")[place].kind]);
-  const fields = names.map((name) => numberField(model, place, name, refuse));
+  const fields = names.map((name) => settingField(model, place, name, refuse));
+  const labels = fields.map((input) => node("label", {}, `${input.name} `, input));
+  const [rare, plain] = [true, false].map((is) => labels.filter((_, i) => names[i] in RARE === is));
+  const more = node("details", {}, node("summary", {}, "more"), ...rare);
   const found = ["", "rule", "", "rule"].map((name) => node("span", { class: name }));
   const cells = [
     [kindChoice(model, place, follow)],
-    fields.map((input) => node("label", {}, `${input.name} `, input)),
+    rare.length ? [...plain, more] : plain,
     found.slice(0, 2),
     found.slice(2),
     layerTools(model, place, follow),
   ];
   const columns = cells.map((parts) => node("td", {}, ...parts));
-  return { row: node("tr", {}, node("th", {}, String(place + 1)), ...columns), fields, found };
+  const row = node("tr", {}, node("th", {}, String(place + 1)), ...columns);
+  return { row, fields, found, more };
 }
 
-// The rows of the layers. They are made anew where other kinds of layers stand there, and else only
-// filled in.
+// The rows of the layers: made anew where their kinds have changed, and else only filled in.
 class Rows {
   constructor(model, add, note) {
     Object.assign(this, { model, add, note, body: node("tbody"), all: [], kinds: "" });
@@ -263,9 +314,7 @@ class Rows {
 
   #make(layers) {
     const refuse = (text) => write(this.note, text);
-    const follow = (...to) => {
-      this.focus = to;
-    };
+    const follow = (...to) => (this.focus = to);
     this.all = layers.map((_, place) => layerRow(this.model, place, refuse, follow));
     this.body.replaceChildren(...this.all.map(({ row }) => row));
     if (!this.focus) return;
@@ -279,12 +328,13 @@ class Rows {
     if (kinds !== this.kinds) this.#make(parts);
     else write(this.note, "");
     this.kinds = kinds;
-    this.all.forEach(({ row, fields, found }, place) => {
+    this.all.forEach(({ row, fields, found, more }, place) => {
       const wrong = misfit !== "" && place === rows.length,
         texts = rows[place]?.texts ?? [wrong ? "✗" : ""];
       for (const input of fields) {
-        const value = String(parts[place][input.name]);
+        const value = shown(parts[place][input.name]);
         if (input.value !== value) input.value = value;
+        if (input.name in RARE && value !== "1") more.open = true;
         input.disabled = input.name === "in_features" && derive;
       }
       found.forEach((part, column) => write(part, texts[column] ?? ""));
@@ -298,13 +348,12 @@ function render({ model, el }) {
     ending = node("p");
   const status = node("p", { role: "status", class: "bench-status" });
   const head = node("thead", {}, node("tr", {}, ...HEADS.map((name) => node("th", {}, name))));
-  const add = button("Add a layer");
-  const rows = new Rows(model, add, note);
-  const table = node("table", { class: "trace" }, head, rows.body);
-  add.addEventListener("click", () =>
-    change(model, (all) => all.push({ ...model.get("fresh").ReLU })),
-  );
-  el.append(node("div", { class: "trace-scroll" }, table), add, status, ending, line);
+  const more = () => change(model, (all) => all.push({ ...model.get("fresh").ReLU })),
+    add = button("Add a layer", more);
+  const again = button("Reset", () => reset(model), { title: "Network and picture as they were" });
+  const rows = new Rows(model, add, note),
+    table = node("table", { class: "trace" }, head, rows.body);
+  el.append(node("div", { class: "trace-scroll" }, table), add, again, status, ending, line);
 
   function draw() {
     const found = traced(model);
@@ -315,15 +364,14 @@ function render({ model, el }) {
     write(text, found.code);
   }
 
-  const heard = [
-    ["change:network_index", () => choose(model)],
-    ["change:derive", () => keep(model)],
-  ];
-  for (const [name, act] of heard) model.on(name, act);
-  const end = live(model, el, ["layers", "channels", "side", "derive"], draw, () => {});
+  const [chosen, kept] = [() => choose(model), () => keep(model)];
+  model.on("change:network_index", chosen);
+  model.on("change:derive", kept);
+  const end = live(model, el, ["layers", "channels", "side", "width", "derive"], draw, () => {});
   return () => {
     end();
-    for (const [name, act] of heard) model.off(name, act);
+    model.off("change:network_index", chosen);
+    model.off("change:derive", kept);
   };
 }
 

@@ -6,7 +6,7 @@ import reprlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
+from math import gcd, prod
 
 import ipywidgets as widgets
 import torch
@@ -21,25 +21,27 @@ from helpers.widgets.base import OWN, ROOM, Bench, View, index_of, label, shared
 # features and channels make at most 20·10**14 parameters.
 FEATURES, CHANNELS = 10**7, 10**4
 WINDOW = {"kernel_size": [1, 64, 2], "stride": [1, 64, 2], "padding": [0, 32, 0]}
+MAPS, GROUPS = {"out_channels": [1, CHANNELS, 6]}, {"groups": [1, CHANNELS, 1]}
+DILATION, REST = {"dilation": [1, 64, 1]}, {"output_padding": [0, 63, 0]}
+CLOSE = {"kernel_size": [1, 64, 3], "stride": [1, 64, 1]}  # windows overlap
 KINDS = {
-    "Conv2d": {
-        "out_channels": [1, CHANNELS, 6],
-        "kernel_size": [1, 64, 3],
-        "stride": [1, 64, 1],
-        "padding": [0, 32, 0],
-    },
+    "Conv2d": MAPS | WINDOW | CLOSE | DILATION | GROUPS,
+    "ConvTranspose2d": MAPS | WINDOW | REST | GROUPS | DILATION,
     "ReLU": {},
-    "MaxPool2d": WINDOW,
+    "MaxPool2d": WINDOW | DILATION,
     "AvgPool2d": WINDOW,
+    "AdaptiveAvgPool2d": {"output_size": [1, 64, 1]},
     "Dropout": {},
     "Flatten": {},
     "Linear": {"in_features": [1, FEATURES, 576], "out_features": [1, FEATURES, 10]},
 }
 LARGEST_SIDE, MOST_LAYERS = 64, 20  # and as many channels
+WIDTHS = ["= side", *range(1, LARGEST_SIDE + 1)]
 TIPS = {
     "network": "A ready-made stack of layers",
     "channels": "Channels of the picture",
     "side": "Pixels along one side of the picture",
+    "width": "Pixels from left to right; 0 for as many as the side",
     "derive": "Let in_features follow from the layers before; "
     "off, they stay as they are",
 }
@@ -79,13 +81,15 @@ class ShapeTracer(Bench):
     """Layers to compose, one under the other, with the shape and the parameters after
     each.
 
-    `tracing.side = 28` feeds another picture; `tracing.layers` is a list of dicts such
-    as `{"kind": "Conv2d", "out_channels": 6, "kernel_size": 3}`; `tracing.trace` is
-    what `helpers.tracing.trace` finds.
+    `tracing.side = 28` feeds another picture, with `tracing.width = 45` one that is not
+    square; `tracing.layers` is a list of dicts such as `{"kind": "Conv2d",
+    "out_channels": 6, "kernel_size": (3, 2)}`; `tracing.trace` is what
+    `helpers.tracing.trace` finds.
     """
 
     channels = shared("channels", check_whole, TIPS["channels"], 1, LARGEST_SIDE)
     side = shared("side", check_whole, TIPS["side"], 1, LARGEST_SIDE)
+    width = shared("width", check_whole, TIPS["width"], 0, LARGEST_SIDE)
     derive = shared("derive", check_switch, TIPS["derive"])
 
     def __init__(
@@ -94,23 +98,29 @@ class ShapeTracer(Bench):
         channels: int = 1,
         side: int | None = None,
         derive: bool = False,
+        width: int = 0,
     ) -> None:
         fresh = {kind: layer(kind) for kind in KINDS}
-        limits = {"kinds": KINDS, "fresh": fresh, "most": MOST_LAYERS}
+        limits = {"kinds": KINDS, "most": MOST_LAYERS, "sided": [*layers.LEAST]}
         state = {"stacks": [*NETWORKS.values()], "network_index": 0, "layers": []}
-        shown = {"channels": 1, "side": 32, "derive": False}
-        self._view = View("shape_tracer", **limits, **state, **shown)
+        shown = {"derive": False, "channels": 1, "side": 32, "width": 0, "start": {}}
+        self._view = View("shape_tracer", fresh=fresh, **limits, **state, **shown)
         choice = label("network", TIPS["network"])
         self._network = widgets.Dropdown(options=NAMES, **choice)
+        wide = label("width", TIPS["width"])
         box = label("derive in_features", TIPS["derive"])
         self._linked = {
             "side": [slider("side", 1, LARGEST_SIDE, TIPS["side"])],
+            "width": [widgets.SelectionSlider(options=WIDTHS, **wide)],
             "channels": [slider("channels", 1, LARGEST_SIDE, TIPS["channels"])],
             "derive": [widgets.Checkbox(indent=False, **box)],
         }
         super().__init__(self._tied((self._network, "index", "network_index")))
         self.network, self.channels, self.derive = network, channels, derive
         self.side = SIDES.get(network, 32) if side is None else side
+        self.width = width
+        names = "derive", "network_index", "channels", "side", "width"
+        self._view.start = {name: getattr(self._view, name) for name in names}
 
     @property
     def network(self) -> str:
@@ -121,6 +131,7 @@ class ShapeTracer(Bench):
     def network(self, name: str) -> None:
         index_of(name, [*NETWORKS], "network")
         self._stand(NETWORKS[name], name)
+        self._view.start = {**self._view.start, "network_index": NAMES.index(name)}
 
     @property
     def layers(self) -> list[dict[str, object]]:
@@ -152,7 +163,7 @@ class ShapeTracer(Bench):
         kinds = [type(module).__name__ for module in modules]
         names = [f"layer {number} ({kind})" for number, kind in enumerate(kinds, 1)]
         stack = nn.Sequential(OrderedDict(zip(names, modules, strict=True)))
-        return tracing.trace(stack, (self.channels, self.side, self.side))
+        return tracing.trace(stack, (self.channels, self.side, self.width or self.side))
 
     def _built(self) -> tuple[list[nn.Module], list[dict]]:
         """Return the modules, without memory, and the layers as they are then.
@@ -160,7 +171,7 @@ class ShapeTracer(Bench):
         in_channels follow from the convolutions before, and in_features from the
         layers before where that is wanted and where these fit.
         """
-        modules, parts = [], [dict(part) for part in self._view.layers]
+        modules, parts = [], _checked(self._view.layers)
         channels = self.channels
         for part in parts:
             if part["kind"] == "Linear" and self.derive:
@@ -169,10 +180,13 @@ class ShapeTracer(Bench):
                     part["in_features"] = min(prod(before.shape), FEATURES)
             how = dict(part)
             kind = getattr(nn, how.pop("kind"))
-            if kind is nn.Conv2d:
+            if "out_channels" in how:
                 how["in_channels"], channels = channels, part["out_channels"]
+                how["groups"] = gcd(how["in_channels"], channels, part["groups"])
             with torch.device("meta"):
                 modules.append(kind(**how))
+            if "groups" in how:
+                modules[-1].groups = part["groups"]  # torch may refuse them
         return modules, parts
 
     def _put(self, name: str, value: object) -> None:
@@ -187,6 +201,13 @@ class ShapeTracer(Bench):
         found = self.trace  # as a table, for those who read without a kernel
         still = {"text/html": found._repr_html_(), "text/plain": repr(found)}
         return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {**ROOM}
+
+
+def _check_sides(name: str, value: object, *limits: int) -> int | tuple[int, int]:
+    """Return a whole number, or two where height and width differ."""
+    sides = value if isinstance(value, tuple | list) and len(value) == 2 else [value]
+    height, width = (check_whole(name, sides[i], *limits) for i in (0, -1))
+    return height if height == width else (height, width)
 
 
 def _checked(parts: Sequence[dict[str, object]]) -> list[dict[str, object]]:
@@ -206,5 +227,6 @@ def _checked_layer(part: dict[str, object]) -> dict[str, object]:
         if name not in KINDS[kind]:
             others = ", ".join(KINDS[kind]) or "none"
             raise ValueError(f"{kind} has no setting {name!r} here; it has {others}.")
-        how[name] = check_whole(name, value, *KINDS[kind][name][:2])
+        check = _check_sides if name in layers.LEAST else check_whole
+        how[name] = check(name, value, *KINDS[kind][name][:2])
     return layer(kind, **how)

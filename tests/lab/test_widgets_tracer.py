@@ -149,7 +149,7 @@ def test_a_wrong_number_is_answered_and_the_old_one_stays(opened):
     for typed in ("0", "2.5", "", "1000"):
         retype(field, typed)
         assert said(opened, "note").startswith(
-            "stride takes a whole number from 1 to 64, not "
+            "stride takes a whole number from 1 to 64, or two as in 3×2, not "
         )
         assert field.input_value() == "1"
     assert in_kernel(opened, "bench.layers[0]['stride']") == "1"

@@ -2,6 +2,7 @@
 whether the numbers that it shows are right.
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import nn
 from helpers.handout import scripts
 from helpers.widgets.layer_bench import LayerBench
 
+SIZES = "channels", "side", "width"
 SCRIPT = Path(__file__).with_suffix(".js")
 SLIDERS = ".noUi-handle, .bench-step"
 
@@ -131,8 +133,9 @@ def right_dropout(seen, notebook):
 
 
 def right_tracer(seen, _notebook):
-    sizes = (int(seen["values"][name]) for name in ("channels", "side", "side"))
-    at = torch.empty(1, *sizes, device="meta")
+    channels, side, width = (seen["values"][name] for name in SIZES)
+    width = side if math.isnan(width) else width  # "= side"
+    at = torch.empty(1, *map(int, (channels, side, width)), device="meta")
     for number, made in enumerate(eval(seen["code"], {"nn": nn})):
         try:
             at = made.to("meta")(at)

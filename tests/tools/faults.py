@@ -30,6 +30,7 @@ SCRIPT += [("true", "false"), ("false", "true"), (" ? ", " ? !"), ("row", "colum
 STYLE = ["--deselect", "tests/unit/test_house.py"]
 STYLE += ["--deselect", "tests/unit/test_javascript.py"]
 TIERS = {
+    "quick": ["-m", "quick", *STYLE],
     "unit": ["tests/unit", *STYLE],
     "page": ["tests/page"],
     "lessons": ["tests/lessons"],

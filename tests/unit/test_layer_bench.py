@@ -320,5 +320,10 @@ def test_every_control_has_a_name_and_a_tip():
         assert control.description and control.tooltip
 
 
-def test_rare_settings_are_folded():
-    assert sobel().children[1].selected_index is None
+def test_rare_settings_are_folded_so_that_slider_and_boards_are_seen_together():
+    for layer in (nn.Conv2d(1, 1, 3), nn.Conv2d(3, 4, 3, groups=1, padding=(1, 0))):
+        first, more, _ = LayerBench(layer).children
+        assert more.selected_index is None
+        names = [control.description for control in first.children]
+        assert {"kernel_size", "stride", "padding", "kernel"} < {*names}
+        assert "groups" not in names

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import tracing
 from helpers.widgets.shape_tracer import (
     KINDS,
     LARGEST_SIDE,
@@ -23,6 +24,7 @@ def test_the_pages_numbers_stay_exact():
     )
     grown = MOST_LAYERS * 2 * most_padding
     assert 40 * channels * (LARGEST_SIDE + grown) * (features + grown) < 2**53
+    assert 5 * tracing.MOST < 2**53, "40 times as many are 8 times a whole number"
     assert channels**2 * KINDS["Conv2d"]["kernel_size"][1] ** 2 < features**2
 
 
@@ -79,6 +81,22 @@ def test_ready_made_networks_fit(name):
         ("side", 0, "side must be a whole number from 1 to 64, not 0."),
         ("channels", 1.5, "channels must be a whole number from 1 to 64, not 1.5."),
         ("derive", 1, "derive must be True or False, not 1."),
+        ("width", 65, "width must be a whole number from 0 to 64, not 65."),
+        (
+            "layers",
+            [{"kind": "Conv2d", "kernel_size": (3, 65)}],
+            "kernel_size must be a whole number from 1 to 64, not 65.",
+        ),
+        (
+            "layers",
+            [{"kind": "Conv2d", "out_channels": (3, 2)}],
+            "out_channels must be a whole number from 1 to 10000, not (3, 2).",
+        ),
+        (
+            "layers",
+            [{"kind": "Conv2d", "stride": (1, 1, 1)}],
+            "stride must be a whole number from 1 to 64, not (1, 1, 1).",
+        ),
         (
             "network",
             "VGG",
@@ -87,7 +105,7 @@ def test_ready_made_networks_fit(name):
         (
             "layers",
             [{"kind": "Conv"}],
-            "A layer is a dict with a kind out of Conv2d, ReLU",
+            "A layer is a dict with a kind out of Conv2d, ConvTranspose2d, ReLU",
         ),
         (
             "layers",
@@ -134,3 +152,40 @@ def test_every_kind_of_layer_can_be_added():
         assert bench.network == "my own" and (not bench.trace.trouble) == (
             kind != "Linear"
         )
+
+
+def test_height_and_width_may_differ():
+    bench = ShapeTracer("one convolution", side=31, width=45)
+    assert bench.trace.input_shape == (1, 31, 45)
+    assert repr(bench).endswith("channels=1, side=31, width=45, derive=False)")
+    bench.layers = [layer("Conv2d", kernel_size=[3, 5], stride=(2, 2))]
+    (part,) = bench.layers
+    assert (part["kernel_size"], part["stride"]) == ((3, 5), 2)
+    assert bench.code == "nn.Sequential(nn.Conv2d(1, 6, kernel_size=(3, 5), stride=2))"
+    assert bench.trace.shape == (6, 15, 21)
+    bench.width = 0
+    assert bench.trace.shape == (6, 15, 14)
+
+
+@pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])
+def test_groups_that_divide_no_channels_are_named(kind):
+    bench = ShapeTracer("one convolution", channels=6)
+    bench.layers = [layer(kind, out_channels=8, groups=4), layer("ReLU")]
+    assert bench.trace.trouble == (
+        f"layer 1 ({kind}): groups 4 must divide both in_channels 6 and "
+        "out_channels 8. Use 2."
+    )
+    with pytest.raises(ValueError, match="divisible by groups"):
+        eval(bench.code, {"nn": nn})
+    bench.layers = [layer(kind, out_channels=8, groups=2)]
+    (made,) = eval(bench.code, {"nn": nn})
+    assert made.groups == 2 and not bench.trace.trouble
+    assert bench.trace.parameters == sum(p.numel() for p in made.parameters())
+
+
+def test_the_page_can_go_back_to_what_was_asked_for():
+    bench = ShapeTracer("ConvNet, 28×28", channels=3, width=9)
+    start = dict(network_index=1, channels=3, side=28, width=9, derive=False)
+    assert bench._view.start == start
+    bench.network, bench.side = "one convolution", 5
+    assert bench._view.start == start | {"network_index": 2}

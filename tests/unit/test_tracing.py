@@ -170,7 +170,9 @@ def test_a_layer_that_does_not_run_is_remarked():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "convnext_tiny", "resnet18"])
+@pytest.mark.parametrize(
+    "name", ["vit_b_16", "swin_t", "convnext_tiny", "resnet18", "mobilenet_v2"]
+)
 def test_every_parameter_of_a_known_network_stands_in_a_row(name):
     models = pytest.importorskip("torchvision.models")
     traced = trace(getattr(models, name), (3, 224, 224))
