@@ -90,16 +90,11 @@ def pixels_read(
     stride: int = 1,
     padding: int = 0,
     dilation: int = 1,
-    places: int | None = None,
 ) -> list[int]:
     """Return which of the pixels 0 … n − 1 along one side at least one window reads, in
     order.
-
-    `places` is the number of windows, where `ceil_mode` makes it another than the
-    output size.
     """
-    if places is None:
-        places = output_size(input_size, kernel_size, stride, padding, dilation)
+    places = output_size(input_size, kernel_size, stride, padding, dilation)
     read = {
         place * stride + tap * dilation - padding
         for place in range(places)

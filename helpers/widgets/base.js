@@ -2,7 +2,7 @@
 // something changes.
 
 // 1,000 could be one or a thousand, so it is neither
-export const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/;
+const NUMBER = /^[-+]?(\d+([.]\d*|,\d{1,2}|,\d{4,})?|[.,]\d+)$/;
 // What was typed as a number: 1/3 is one too. NaN where it is none.
 export function typed(text) {
   const parts = text.split("/").map((part) => part.trim());
@@ -20,7 +20,6 @@ export const ARROWS = {
 };
 
 export const total = (matrix) => matrix.flat().reduce((sum, value) => sum + value, 0);
-export const crop = (matrix, size) => matrix.slice(0, size).map((row) => row.slice(0, size));
 export const square = (size, make) =>
   Array.from({ length: size }, (_, i) => Array.from({ length: size }, (_, j) => make(i, j)));
 export const largest = (matrix) =>

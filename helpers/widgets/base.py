@@ -79,13 +79,7 @@ class Bench(widgets.VBox):
 
     def _put(self, name: str, value: object) -> None:
         for control in self._linked.get(name, []):
-            # In the browser, limits that make room for the value must come in one
-            # message with it.
-            with control.hold_sync(), control.hold_trait_notifications():
-                if hasattr(control, "max"):
-                    control.min = min(control.min, value)
-                    control.max = max(control.max, value)
-                setattr(control, _holder(control), value)
+            setattr(control, _holder(control), value)
         setattr(self._view, name, value)
 
     def _settable(self) -> list[str]:
@@ -143,7 +137,7 @@ def slider(name: str, low: int, high: int, tip: str) -> widgets.IntSlider:
     return widgets.IntSlider(min=low, max=high, **label(name, tip))
 
 
-def player(tip: str = "Let the window walk") -> widgets.Play:
+def player(tip: str) -> widgets.Play:
     """Return a button that walks through steps, two a second."""
     how = {"interval": 500, "show_repeat": False, "layout": {"width": "auto"}}
     return widgets.Play(tooltip=tip, **how)

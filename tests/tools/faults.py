@@ -36,21 +36,21 @@ TIERS = {
     "lessons": ["tests/lessons"],
     "lab": ["tests/lab"],
 }
+LAYER = ["tests/unit/test_layer_bench.py", "tests/unit/test_layer_bench_refusals.py"]
+LAYER += ["tests/page/test_layer_bench_page.py", "tests/page/test_layer_bench_keys.py"]
 FIRST = {  # of a module, the tests that know it best
-    "sliding_window": ["tests/unit/test_sliding_window.py", "tests/page/test_page.py"],
+    **dict.fromkeys(["layer_controls", "layer_numbers", "signatures"], LAYER),
+    **dict.fromkeys(["layer_views", "layer_words", "numbers", "taps"], LAYER[2:]),
     "shape_tracer": [
         "tests/page/test_shape_tracer_page.py",
         "tests/unit/test_shape_tracer.py",
     ],
     "handout": ["tests/unit/test_handout_pages.py"],
     "checking": ["tests/lessons", "tests/unit/test_predict.py"],
-    "windows": ["tests/page/test_page.py"],
-    "window_words": ["tests/page/test_page.py"],
-    "grid": ["tests/page/test_page.py"],
-    "base": ["tests/page/test_page.py", "tests/unit/test_sliding_window.py"],
+    "grid": [*LAYER[2:], "tests/page/test_dropout.py"],
+    "base": ["tests/page/test_page.py", *LAYER],
     "heat": ["tests/page/test_page.py", "tests/page/test_stepper.py"],
     "figures": ["tests/unit", "tests/lessons/test_notebooks.py"],
-    "presets": ["tests/unit/test_sliding_window.py"],
 }
 
 

@@ -116,7 +116,7 @@ def test_nothing_else_stands_at_the_top():
 
 def test_the_first_lesson_loads_neither_torchvision_nor_scikit_learn():
     names = "from helpers import checking, digits, figures, presets, sizes"
-    benches = "from helpers.widgets import sliding_window, training_bench"
+    benches = "from helpers.widgets import layer_bench, training_bench"
     check = "assert not {'torchvision', 'sklearn'} & set(sys.modules)"
     code = f"import sys; {names}; {benches}; from exercises import lesson_01; {check}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "notebooks")
