@@ -28,11 +28,12 @@ PRESSES = 16  # of each slider
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 SLIDERS = ["input_size", "kernel_size", "stride", "padding", "dilation", "step"]
 POOLING_SLIDERS = ["input_size", "kernel_size", "stride", "padding", "step"]
+CHANNELS_SLIDERS = ["kernel_size", "stride", "padding", "step"]
 
-BENCH = (
-    "from helpers.widgets.sliding_window import ConvolutionBench\nConvolutionBench()"
-)
-POOLING = "from helpers.widgets.sliding_window import PoolingBench\nPoolingBench(kernel_size=3, stride=2)"
+LAYER = "from torch import nn\nfrom helpers.widgets.layer_bench import LayerBench\n"
+BENCH = f"{LAYER}LayerBench(nn.Conv2d(1, 1, 3, bias=False), weight='Sobel x')"
+POOLING = f"{LAYER}LayerBench(nn.MaxPool2d(3, stride=2))"
+CHANNELS = f"{LAYER}LayerBench(nn.Conv2d(3, 4, 3, padding=1), size=12, view='backward')"
 DROPOUT = "from helpers.widgets.dropout import DropoutBench\nDropoutBench()"
 TRACER = "from helpers.widgets.shape_tracer import ShapeTracer\nShapeTracer()"
 STEPPER = """\
@@ -111,6 +112,7 @@ def latency() -> None:
         "convolution": (BENCH, ".bench", SLIDERS),
         "interact + matplotlib": (INTERACT, ".widget-interact .jp-OutputArea", SLIDERS),
         "pooling": (POOLING, ".bench", POOLING_SLIDERS),
+        "channels, backward": (CHANNELS, ".bench", CHANNELS_SLIDERS),
         "dropout": (DROPOUT, ".bench", ["p", "draw"]),
         "backward stepper": (STEPPER, ".bench", ["step"]),
         "kernel film": (FILM, ".bench", ["moment"]),
@@ -118,10 +120,18 @@ def latency() -> None:
         "shape tracer": (TRACER, ".bench", ["side", "channels"]),
     }
     within = {
-        "convolution in notebook 01": ("01_convolution_arithmetic", SLIDERS),
-        "pooling in notebook 02": ("02_pooling", POOLING_SLIDERS),
-        "tracer in notebook 03": ("03_building_a_convnet", ["side", "channels"]),
-        "stepper in notebook 04": ("04_inspecting_the_autograd_graph", ["step"]),
+        "convolution in notebook 01": ("01_convolution_arithmetic", ".bench", SLIDERS),
+        "pooling in notebook 02": ("02_pooling", ".bench", POOLING_SLIDERS),
+        "tracer in notebook 03": (
+            "03_building_a_convnet",
+            ".bench:has(.trace)",
+            ["side", "channels"],
+        ),
+        "stepper in notebook 04": (
+            "04_inspecting_the_autograd_graph",
+            ".bench:has(.graph-node)",
+            ["step"],
+        ),
     }
     times = {}
     with lab.jupyterlab() as address, chromium.started() as browser:
@@ -129,9 +139,9 @@ def latency() -> None:
             times[name] = _press_keys(
                 lab, lab.open_source(browser, address, source), picture, sliders
             )
-        for name, (stem, sliders) in within.items():
+        for name, (stem, picture, sliders) in within.items():
             page = lab.open_notebook(browser, address, f"notebooks/{stem}.ipynb")
-            times[name] = _press_keys(lab, page, ".bench", sliders)
+            times[name] = _press_keys(lab, page, picture, sliders)
     print(
         f"key press to changed picture, {PRESSES} presses of each slider, JupyterLab in Chromium\n"
     )
@@ -153,9 +163,10 @@ def _press_keys(lab, page, picture: str, sliders: list[str]) -> list[float]:
     page.wait_for_timeout(1500)
     times = []
     for slider in sliders:
-        page.locator(
-            ".widget-slider", has=page.locator(f".widget-label:text-is('{slider}')")
-        ).locator(".noUi-handle").first.focus()
+        label = page.locator(f".widget-label:text-is('{slider}')")
+        found = page.locator(".widget-slider", has=label).locator(".noUi-handle")
+        # The step of a layer is a slider of the page's own.
+        (found if found.count() else page.locator(".bench-step")).first.focus()
         for press in range(-2, PRESSES):  # the first two warm up
             stopwatch = page.evaluate_handle(
                 f"() => ({{ time: ({STOPWATCH})('{picture}') }})"

@@ -11,15 +11,13 @@ from PIL import Image
 FOLDER = lab.ROOT / "notebooks" / "images"
 SOURCES = {
     "bench": """\
-from helpers.widgets.sliding_window import ConvolutionBench
-bench = ConvolutionBench(input_size=8, kernel_size=3, stride=2, padding=1)
-bench.step = 6
-bench""",
+from torch import nn
+from helpers.widgets.layer_bench import LayerBench
+LayerBench(nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False), weight="Sobel x", step=6)""",
     "pooling": """\
-from helpers.widgets.sliding_window import PoolingBench
-bench = PoolingBench("random", input_size=7, kernel_size=3, stride=2)
-bench.step = 4
-bench""",
+from torch import nn
+from helpers.widgets.layer_bench import LayerBench
+LayerBench(nn.MaxPool2d(3, stride=2), "random", size=7, view="backward", step=4)""",
     "stepper": """\
 import torch
 import torch.nn.functional as F
