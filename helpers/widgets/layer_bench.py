@@ -318,9 +318,11 @@ class LayerBench(Bench):
             told["weight"] = self.weight.tolist() if name == OWN else name
         if self.bias is not None:
             told["bias"] = self.bias.tolist()
-        told |= {"sent": self._view.sent_own, "step": self.step}
-        told |= {"channel": self.channel, "view": self.view, "alone": self.alone}
-        usual = {"sent": [], "step": 0, "channel": 0, "view": "forward", "alone": False}
+        if self._view.sent_own and not self.trouble:
+            told["sent"] = self.sent.tolist()
+        told |= {"step": self.step, "channel": self.channel}
+        told |= {"view": self.view, "alone": self.alone}
+        usual = {"step": 0, "channel": 0, "view": "forward", "alone": False}
         return {name: one for name, one in told.items() if usual.get(name) != one}
 
     def __repr__(self) -> str:

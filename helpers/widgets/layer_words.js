@@ -3,6 +3,7 @@
 
 import { number, plural } from "./base.js";
 import { lookAt } from "./layer_views.js";
+import { sentOf } from "./numbers.js";
 
 const plain = (pair) =>
   Array.isArray(pair) && pair[0] === pair[1] ? String(pair[0]) : `(${pair[0]}, ${pair[1]})`;
@@ -56,7 +57,8 @@ export function benchLine(model, layer, code) {
     told.push(`weight=${nested(shaped(look.weight, shapes.weight))}`);
   else if (layer.convolves) told.push(`weight='${ready("weight")}'`);
   if (settings.bias) told.push(`bias=${nested(look.bias)}`);
-  if (model.get("sent_own").length) told.push(`sent=${nested(model.get("sent_own"))}`);
+  if (model.get("sent_own").length)
+    told.push(`sent=${nested(shaped(sentOf(model, layer), shapes.output))}`);
   for (const [name, value] of Object.entries({ step, channel }))
     if (value) told.push(`${name}=${value}`);
   if (view !== "forward") told.push(`view='${view}'`);

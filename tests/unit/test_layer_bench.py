@@ -115,6 +115,10 @@ def test_its_line_of_python_carries_own_numbers():
     bench.sent = torch.rand(4, 4)
     bench.alone, bench.view = True, "backward"
     assert torch.equal(same(bench).gradients.weight, bench.gradients.weight)
+    bench.padding = 2, 0
+    assert same(bench).sent.shape == bench.output.shape == (1, 6, 2)
+    bench.kernel_size = 7
+    assert "sent" not in repr(bench)
 
 
 def held(bench, name):
