@@ -95,18 +95,18 @@ class Boards {
     this.element = node("div", { class: "bench-stage" }, this.columns, svg);
   }
 
-  #grid({ key, label, large, free }) {
-    if (!this.grids.has(key)) {
+  #grid({ label, large, free }) {
+    if (!this.grids.has(label)) {
       const grid = new Grid(label, { largestCell: large ? 44 : 67, free });
       grid.visit = (row, column) => this.visit(grid.spec, row, column);
-      this.grids.set(key, grid);
+      this.grids.set(label, grid);
     }
-    return this.grids.get(key);
+    return this.grids.get(label);
   }
 
   draw(columns) {
     const grids = columns.map((column) => column.map((spec) => this.#grid(spec)));
-    const keys = JSON.stringify(columns.map((column) => column.map(({ key }) => key)));
+    const keys = JSON.stringify(columns.map((column) => column.map(({ label }) => label)));
     if (keys !== this.keys) {
       const stacks = grids.map((some, place) => {
         const size = columns[place].some(({ large }) => large) ? "" : "small";
@@ -124,14 +124,13 @@ class Boards {
 
   // How cells are marked now, for the legend.
   marks() {
-    const grids = this.shown.flat().map(({ key }) => this.grids.get(key));
+    const grids = this.shown.flat().map(({ label }) => this.grids.get(label));
     return new Set(grids.flatMap((grid) => [...grid.marks].join(" ").split(" ")));
   }
 
   #paint(grid, spec) {
     Object.assign(grid, { spec, edit: spec.edit, silent: spec.silent });
     grid.numbers(spec.title, spec.values, spec.classes);
-    grid.element.setAttribute("aria-label", spec.label);
     if (spec.selected) grid.select(...spec.selected);
     if (spec.frame) grid.enclose(...spec.frame);
     else grid.frame.removeAttribute("style");
@@ -143,13 +142,13 @@ class Boards {
     const narrow = width < NARROW;
     this.columns.classList.toggle("narrow", narrow);
     for (const column of this.shown)
-      for (const { key, large, free } of column) {
+      for (const { label, large, free } of column) {
         const count = column.length;
         const share = this.shown.length > 3 ? 0.235 : large ? 0.31 : 0.2;
         const most = count === 1 ? HEIGHT : HEIGHT / (count === 3 ? 2.5 : 2);
         const beside = width / Math.max(count, 2) - 10;
         const side = narrow ? beside : Math.max(Math.min(share * width, most), SMALLEST);
-        this.grids.get(key).fit(free ? width - 20 : side, count > 1 ? 6 : 8);
+        this.grids.get(label).fit(free ? width - 20 : side, count > 1 ? 6 : 8);
       }
   }
 
@@ -201,14 +200,14 @@ function drawLines(lines, look, columns, marks) {
     lines.status,
     view === "stamps" ? `Step ${step}: input[${row}, ${column}]` : `Step ${step}: ${result}`,
   );
-  const of = (key) =>
-    boards.filter((board) => board.key.startsWith(key)).map((board) => board.values.flat());
+  const of = (name) =>
+    boards.filter((board) => board.label.startsWith(name)).map((board) => board.values.flat());
   const finite = (some) => some.map((values) => values.filter((value) => !Number.isNaN(value)));
   let sum = "";
   if (view === "forward")
     sum = settings.convolves
-      ? sumOf(look, finite(of("product")))
-      : poolSum(look, of("values")[0], of("shares")[0]);
+      ? sumOf(look, finite(of("Products")))
+      : poolSum(look, of("Values")[0], of("Gradient")[0]);
   if (view === "backward" && settings.bias)
     sum = `gradient of the bias: ${look.back.bias.map((value) => number(value, 4)).join(", ")}`;
   write(lines.sum, sum);
@@ -298,7 +297,7 @@ class LayerView {
     this.mark();
     this.past?.note();
     const taken = model.get("kinds")[settings.kind];
-    write(lines.code, codeOf(settings, taken, model.get("neutral")));
+    write(lines.code, codeOf(settings, taken, model.get("usual")[settings.kind]));
     let says = troubleOf(settings, model.get("troubles"));
     this.work.hidden = this.copy.hidden = Boolean(says);
     if (!says) {
