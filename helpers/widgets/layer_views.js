@@ -99,7 +99,7 @@ function inputBoards(look) {
       at,
       edit: editor(model, "input", shapes.input, input, at),
       silent: `This is padding: ${rule} here.`,
-      place: view === "stamps" ? { width: shapes.input[2] } : undefined,
+      visit: view === "stamps" ? (i, j) => ({ step: i * shapes.input[2] + j }) : undefined,
     };
   });
 }
@@ -189,7 +189,7 @@ function outputBoards({ model, shapes, channel, row, column, view, ...look }, na
       selected,
       classes: (i, j) => (selected?.[0] === i && selected[1] === j ? "current" : ""),
       frame: o === channel && view === "stamps" ? frameOf(look, "output") : undefined,
-      place: { channel: o, width: shapes.output[2] },
+      visit: (i, j) => ({ channel: o, step: i * shapes.output[2] + j }),
       edit: name === "Sent back" ? editor(model, "sent", shapes.output, flat, at) : undefined,
     };
   });

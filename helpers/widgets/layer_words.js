@@ -16,8 +16,9 @@ function python(value) {
 }
 
 // What is usual is left out, but not what the formula of the size has.
-export function codeOf(settings, taken, usual) {
-  const told = taken.map((name) => {
+export function codeOf(settings, model) {
+  const usual = model.get("usual")[settings.kind];
+  const told = model.get("kinds")[settings.kind].map((name) => {
     const value = settings.same && name === "padding" ? "same" : settings[name];
     if (["in_channels", "out_channels"].includes(name)) return value;
     const text = Array.isArray(value) ? tuple(value) : python(value);
@@ -60,8 +61,27 @@ const joined = (values, sign) =>
 const equals = (values) =>
   values.every((value) => Math.abs(value - +value.toFixed(2)) < 1e-9) ? "=" : "≈";
 
-// The sum of one window; `terms` are its products, channel by channel.
-export function sumOf({ settings, now, output, bias, channel, channels }, terms) {
+// What is said below the boards, line by line: the sum, the step, the size, what is left over.
+export function saysOf(look, boards) {
+  const { settings, view, row, column, channel, shapes, output, now, step } = look;
+  const place = [...(shapes.output[0] > 1 ? [channel] : []), row, column].join(", ");
+  const result = `output[${place}] = ${number(output[now], 4)}`;
+  const status = view === "stamps" ? `input[${row}, ${column}]` : result;
+  const numbers = (name) =>
+    boards.filter(({ label }) => label.startsWith(name)).map(({ values }) => values.flat());
+  let sum = "";
+  if (view === "forward")
+    sum = settings.convolves
+      ? sumOf(look, numbers("Products"))
+      : poolSum(look, numbers("Values")[0], numbers("Gradient of the window")[0]);
+  if (view === "backward" && settings.bias)
+    sum = `gradient of the bias: ${look.back.bias.map((value) => number(value, 4)).join(", ")}`;
+  return [sum, `Step ${step}: ${status}`, formulaOf(look), leftOver(look)];
+}
+
+// The sum of one window; `products` are those of each channel, NaN where it reads nothing.
+function sumOf({ settings, now, output, bias, channel, channels }, products) {
+  const terms = products.map((some) => some.filter((value) => !Number.isNaN(value)));
   const result = number(output[now], 4);
   const added = settings.bias ? ` + bias ${number(bias[channel], 2).replace("-", "−")}` : "";
   if (channels.length > 1) {
@@ -75,7 +95,7 @@ export function sumOf({ settings, now, output, bias, channel, channels }, terms)
 }
 
 // The same of a pooling; `read` are the numbers of the window, `weights` what each weighs.
-export function poolSum({ settings, output, now }, read, weights) {
+function poolSum({ settings, output, now }, read, weights) {
   const result = number(output[now], 4);
   const listed = (values, sign) =>
     values.length > 9 ? plural(values.length, "number") : joined(values, sign);
@@ -94,7 +114,7 @@ export function poolSum({ settings, output, now }, read, weights) {
 const alike = ([rows, columns]) => JSON.stringify(rows) === JSON.stringify(columns);
 
 // The formula of the size, with the numbers of each side that differs.
-export function formulaOf({ settings, sides, shapes, model }) {
+function formulaOf({ settings, sides, shapes, model }) {
   const names = alike(sides) ? ["="] : ["height =", "width ="];
   const sizes = names.map((name, axis) => `${name} ${sizeIn(sides[axis], model.get("pairs"))}`);
   const rule = settings.same
@@ -132,7 +152,7 @@ function sizeIn(side, names) {
 
 // What the windows leave: where the last one ends, and which pixels none reads; of a transposed
 // layer, how many products reach an output.
-export function leftOver({ settings, sides, shapes, layer }) {
+function leftOver({ settings, sides, shapes, layer }) {
   if (settings.transposed) {
     const reached = new Array(sizeOf(shapes.output)).fill(0);
     layer.taps.output.forEach((place) => reached[place]++);
