@@ -177,15 +177,11 @@ class LayerBench(Bench):
         how, turned = self.settings, self.kind == "ConvTranspose2d"
         outer, inner = how["out_channels"], how["in_channels"]
         outer, inner = (inner, outer) if turned else (outer, inner)
-        group, inner = max(outer // how["groups"], 1), max(inner // how["groups"], 1)
-        sizes = outer, inner, *how["kernel_size"]
+        sizes = outer, max(inner // how["groups"], 1), *how["kernel_size"]
         if WEIGHTS[self._view.weight_index] == OWN:
             return own(self._view.weight_own, sizes)
-        makes = [
-            [i // group * inner + j if turned else i for j in range(inner)]
-            for i in range(outer)
-        ]
-        return ready_weight(self._view.weight_index, sizes, makes)
+        groups = how["groups"] if turned else None
+        return ready_weight(self._view.weight_index, sizes, groups)
 
     @weight.setter
     def weight(self, chosen: str | Sequence) -> None:
@@ -249,14 +245,11 @@ class LayerBench(Bench):
         layer, pixels = self.layer, self.input.clone().requires_grad_()
         sent = self.sent.clone()
         if self.alone:
-            only = torch.zeros_like(sent)
-            only[self.channel].view(-1)[self.step] = 1
-            sent *= only
-        _run(layer, pixels).backward(sent)
-        parts = [getattr(layer, name, None) for name in ("weight", "bias")]
-        return Gradients(
-            pixels.grad, *(part if part is None else part.grad for part in parts)
-        )
+            chosen = self.channel * sent[0].numel() + self.step
+            sent *= (torch.arange(sent.numel()) == chosen).view(sent.shape)
+        parts = {"input": pixels, **dict(layer.named_parameters())}
+        found = torch.autograd.grad(_run(layer, pixels), [*parts.values()], sent)
+        return Gradients(**dict(zip(parts, found, strict=True)))
 
     @property
     def matrix(self) -> Tensor:
@@ -326,25 +319,21 @@ class LayerBench(Bench):
     def __repr__(self) -> str:
         return f"LayerBench({self.code}, {listed(self._told())})"
 
-    def _settable(self) -> list[str]:
-        names = [*RANGES, *SWITCHES, "padding_mode", *super()._settable()]
-        return [*dict.fromkeys(names)]
-
     def _still(self) -> figures.Picture:
         if self.trouble:
             return figures.sentence(self.trouble)
-        if self._stamps:
-            row, column = divmod(self.step, self.input.shape[2])
-            return self._drawn(f"the stamp of input[{row}, {column}]", {})
-        output = self.output[self.channel]
-        row, column = divmod(self.step, output.shape[1])
-        result = f"output[{row}, {column}] = {figures.short(output[row, column])}"
-        return self._drawn(
-            result, {"output": (row, column), "sent back": (row, column)}
-        )
-
-    def _drawn(self, result: str, marked: dict[str, tuple]) -> figures.Picture:
-        return figures.boards(self._columns(), f"{self.code}: {result}", marked)
+        shown = self.input if self._stamps else self.output[self.channel :]
+        row, column = divmod(self.step, shown.shape[2])
+        result, marked = f"the stamp of input[{row}, {column}]", []
+        if not self._stamps:
+            number = figures.short(shown[0, row, column])
+            result, marked = (
+                f"output[{row}, {column}] = {number}",
+                ["output", "sent back"],
+            )
+        title = f"{self.code}: {result}"
+        places = dict.fromkeys(marked, (row, column))
+        return figures.boards(self._columns(), title, places)
 
     def _columns(self) -> list[dict[str, Tensor]]:
         """Return the boards of the still picture, column by column."""
