@@ -221,8 +221,10 @@ class LayerView {
     this.past.note();
     write(this.code.code, codeOf(settings, this.model));
     const trouble = troubleOf(settings, this.model.get("troubles"));
-    this.work.hidden = this.copy.hidden = Boolean(trouble);
-    write(this.trouble, trouble || this.#show(settings));
+    const says = trouble || this.#show(settings);
+    this.copy.hidden = Boolean(trouble);
+    this.work.hidden = Boolean(says);
+    write(this.trouble, says);
     write(this.code.note, "");
   }
 
@@ -234,9 +236,7 @@ class LayerView {
     const columns = columnsOf(look);
     this.bar.show(look);
     this.walk.show(look);
-    const large = typeof columns === "string";
-    this.boards.element.hidden = large;
-    if (large) return columns;
+    if (typeof columns === "string") return columns;
     this.boards.draw(columns);
     saysOf(look, columns.flat()).forEach((text, i) => write(this.lines[i], text));
     const marked = (name) => this.boards.columns.querySelector(`[role=gridcell].${name}`);

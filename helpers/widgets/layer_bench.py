@@ -17,7 +17,14 @@ from helpers.sizes import counted
 from helpers.validation import SentenceError, check_choice, check_switch, check_whole
 from helpers.widgets import layer_controls, signatures
 from helpers.widgets.base import OWN, Bench, index_of, listed, shared, tie
-from helpers.widgets.layer_controls import INPUTS, SWITCHES, TIPS, VIEWS, WEIGHTS
+from helpers.widgets.layer_controls import (
+    INPUTS,
+    SETTINGS,
+    SWITCHES,
+    TIPS,
+    VIEWS,
+    WEIGHTS,
+)
 from helpers.widgets.layer_numbers import (
     Gradients,
     numbers,
@@ -25,7 +32,7 @@ from helpers.widgets.layer_numbers import (
     ready_input,
     ready_weight,
 )
-from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES, Settings
+from helpers.widgets.signatures import COUNTS, KINDS, MODES, PAIRS, RANGES, Settings
 
 
 def _setting(name: str) -> property:
@@ -51,10 +58,7 @@ class LayerBench(Bench):
     is none of that, and `output` says why.
     """
 
-    input_size, kernel_size, stride, padding, in_channels = map(
-        _setting, ("input_size", "kernel_size", "stride", "padding", "in_channels")
-    )
-    locals().update({name: _setting(name) for name in NEUTRAL if name != "bias"})
+    locals().update({name: _setting(name) for name in SETTINGS})
     view = shared("view", _one_of, "Which view of the layer is shown", VIEWS)
     alone = shared("alone", check_switch, "The chosen output alone sends back")
 
@@ -111,7 +115,7 @@ class LayerBench(Bench):
         if name in SWITCHES:
             return check_switch(name, value)
         if name not in RANGES:
-            names = ", ".join([*RANGES, *SWITCHES, "padding_mode"])
+            names = ", ".join(SETTINGS)
             raise ValueError(f"The bench has no setting {name!r}; it has {names}.")
         if name not in PAIRS:
             return check_whole(name, value, *RANGES[name])
@@ -175,8 +179,7 @@ class LayerBench(Bench):
         if not self._convolves:
             return None
         how, turned = self.settings, self.kind == "ConvTranspose2d"
-        outer, inner = how["out_channels"], how["in_channels"]
-        outer, inner = (inner, outer) if turned else (outer, inner)
+        outer, inner = (how[name] for name in (COUNTS if turned else COUNTS[::-1]))
         sizes = outer, max(inner // how["groups"], 1), *how["kernel_size"]
         if WEIGHTS[self._view.weight_index] == OWN:
             return own(self._view.weight_own, sizes)

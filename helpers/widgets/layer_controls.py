@@ -19,6 +19,7 @@ INPUTS = [*presets.inputs(LARGEST_INPUT), OWN]
 WEIGHTS = [*presets.kernels(LARGEST_KERNEL), OWN]
 VIEWS = ["forward", "backward", "stamps", "matrix"]
 SWITCHES = ["same", "bias", "ceil_mode", "count_include_pad"]
+SETTINGS = [*RANGES, *SWITCHES, "padding_mode"]
 FIRST = ["input_size", *KINDS["AvgPool2d"][:5], "dilation", "input", "weight"]
 LISTS = {"kind": [*KINDS], "padding_mode": MODES, "input": INPUTS, "weight": WEIGHTS}
 TIPS = {

@@ -63,10 +63,10 @@ def ready_weight(first: int, sizes: Sizes, groups: int | None) -> Tensor:
     the list. `groups` is given for a transposed layer, whose second axis are outputs.
     """
     ready = [*presets.kernels(*sizes[2:]).values()]
-    outer, inner = (torch.arange(size) for size in sizes[:2])
-    channels = outer[:, None] + 0 * inner
+    outer, inner = torch.arange(sizes[0])[:, None], torch.arange(sizes[1])
+    channels = outer + 0 * inner
     if groups:
-        channels = outer[:, None] * groups // sizes[0] * sizes[1] + inner
+        channels = outer * groups // sizes[0] * sizes[1] + inner
     return torch.stack(ready)[(first + channels) % len(ready)].as_subclass(Shown)
 
 

@@ -118,9 +118,10 @@ function gradientBoards({ back, shapes }, inputs) {
 
 // The kernels between the chosen output channel and all that it reads, or their gradients; with
 // several, each is called by its place in the weight.
-function kernelBoards({ model, layer, shapes, channel, channels }, label, of, flat, title) {
+function kernelBoards({ model, layer, shapes, channel, channels }, label, flat, editable) {
   const [, makes, height, width] = shapes.weight;
   const kernels = shaped(flat, [flat.length / (height * width), height, width]);
+  const [of, title] = editable ? ["weight", `${label} ${height}×${width}`] : ["gradient", label];
   return channels.map((c) => {
     const kernel = kernelAt(layer, channel, c);
     const at = (i, j) => placeOf(shapes.weight.slice(1), kernel, i, j);
@@ -128,19 +129,10 @@ function kernelBoards({ model, layer, shapes, channel, channels }, label, of, fl
       label: named(label, c, channels.length),
       title: kernels.length > 1 ? `${of}[${Math.floor(kernel / makes)}, ${kernel % makes}]` : title,
       values: kernels[kernel],
-      edit: of === "weight" ? editor(model, "weight", shapes.weight, flat, at) : undefined,
+      edit: editable ? editor(model, "weight", shapes.weight, flat, at) : undefined,
     };
   });
 }
-
-const weightBoards = (look) =>
-  kernelBoards(
-    look,
-    "Kernel",
-    "weight",
-    look.weight,
-    `Kernel ${look.shapes.weight.slice(2).join("×")}`,
-  );
 
 // A number for each weight of the window, blank where the tap falls outside.
 function window({ settings, taps }, make) {
@@ -169,15 +161,13 @@ function productBoards(look, kernels) {
 // What the window of a pooling reads, and the share of each number.
 function poolBoards(look) {
   const { channel, settings, values, layer, now } = look;
-  const shares = values.filter((_, tap) => layer.taps.output[tap] === now);
-  const title = `Window ${settings.kernel_size.join("×")}`;
+  const size = settings.kernel_size;
   const read = window(look, readOf(look, channel));
+  const shares = values.filter((_, tap) => layer.taps.output[tap] === now);
+  const [label, title] = ["Gradient of the window", "What each weighs"];
   return [
-    { label: "Values in the window", title, values: read },
-    {
-      ...{ label: "Gradient of the window", title: "What each weighs" },
-      values: shaped(shares, settings.kernel_size),
-    },
+    { label: "Values in the window", title: `Window ${size.join("×")}`, values: read },
+    { label, title, values: shaped(shares, size) },
   ];
 }
 
@@ -199,21 +189,18 @@ function matrixBoard({ layer, shapes, values, now, model }) {
   const turned = model.get("turned");
   const rows = matrixOf(layer, values);
   const table = turned ? rows[0].map((_, j) => rows.map((row) => row[j])) : rows;
-  const [name, down, along] = turned
-    ? ["Transposed matrix", "input", "output"]
-    : ["Matrix", "output", "input"];
+  const name = turned ? "Transposed matrix" : "Matrix";
+  const [down, along] = turned ? ["input", "output"] : ["output", "input"];
   const steps = sizeOf(shapes.output.slice(1));
   const output = (i, j) => (turned ? j : i);
+  const placed = (place) => ({ channel: Math.floor(place / steps), step: place % steps });
   return {
     label: "Matrix",
     title: `${name} ${table.length}×${table[0].length}: a row for each ${down}, a column for each ${along}`,
     values: table,
     classes: (i, j) => (output(i, j) === now ? "current" : ""),
     free: true,
-    visit: (i, j) => {
-      const place = output(i, j);
-      return { channel: Math.floor(place / steps), step: place % steps };
-    },
+    visit: (i, j) => placed(output(i, j)),
   };
 }
 
@@ -228,11 +215,12 @@ export function columnsOf(look) {
     return `The matrix has ${makes} rows and ${reads} columns, more than can be read: ${MOST_ROWS} can. Choose a smaller input; bench.matrix has them all.`;
   if (view === "matrix") return [[matrixBoard(look)]];
   const inputs = inputBoards(look);
-  const kernels = settings.convolves ? weightBoards(look) : poolBoards(look);
+  const kernels = settings.convolves
+    ? kernelBoards(look, "Kernel", look.weight, true)
+    : poolBoards(look);
   if (view === "backward") {
-    const title = "Gradient of the kernel";
     const found = settings.convolves
-      ? kernelBoards(look, title, "gradient", look.back.weight, title)
+      ? kernelBoards(look, "Gradient of the kernel", look.back.weight)
       : [];
     const sent = outputBoards(look, "Sent back", look.sent);
     return [inputs, [...kernels, ...found], sent, gradientBoards(look, inputs)];
