@@ -15,23 +15,10 @@ from torch import Tensor, nn
 from helpers import figures
 from helpers.sizes import counted
 from helpers.validation import SentenceError, check_choice, check_switch, check_whole
-from helpers.widgets import layer_controls, signatures
+from helpers.widgets import layer_controls, layer_numbers, signatures
 from helpers.widgets.base import OWN, Bench, index_of, listed, shared, tie
-from helpers.widgets.layer_controls import (
-    INPUTS,
-    SETTINGS,
-    SWITCHES,
-    TIPS,
-    VIEWS,
-    WEIGHTS,
-)
-from helpers.widgets.layer_numbers import (
-    Gradients,
-    numbers,
-    own,
-    ready_input,
-    ready_weight,
-)
+from helpers.widgets.layer_controls import INPUTS, SETTINGS, SWITCHES, WEIGHTS
+from helpers.widgets.layer_numbers import Gradients, numbers, own
 from helpers.widgets.signatures import COUNTS, KINDS, MODES, PAIRS, RANGES, Settings
 
 
@@ -39,7 +26,7 @@ def _setting(name: str) -> property:
     return property(
         lambda bench: signatures.plain(bench.settings[name]),
         lambda bench, value: bench.set(**{name: value}),
-        doc=TIPS[name],
+        doc=layer_controls.TIPS[name],
     )
 
 
@@ -59,7 +46,9 @@ class LayerBench(Bench):
     """
 
     locals().update({name: _setting(name) for name in SETTINGS})
-    view = shared("view", _one_of, "Which view of the layer is shown", VIEWS)
+    view = shared(
+        "view", _one_of, "Which view of the layer is shown", layer_controls.VIEWS
+    )
     alone = shared("alone", check_switch, "The chosen output alone sends back")
 
     def __init__(
@@ -161,7 +150,7 @@ class LayerBench(Bench):
         place = self._view.input_index
         if INPUTS[place] == OWN:
             return own(self._view.input_own, sizes)
-        return ready_input(place, sizes)
+        return layer_numbers.ready_input(place, sizes)
 
     @input.setter
     def input(self, chosen: str | Sequence) -> None:
@@ -184,7 +173,7 @@ class LayerBench(Bench):
         if WEIGHTS[self._view.weight_index] == OWN:
             return own(self._view.weight_own, sizes)
         groups = how["groups"] if turned else None
-        return ready_weight(self._view.weight_index, sizes, groups)
+        return layer_numbers.ready_weight(self._view.weight_index, sizes, groups)
 
     @weight.setter
     def weight(self, chosen: str | Sequence) -> None:
@@ -327,14 +316,10 @@ class LayerBench(Bench):
             return figures.sentence(self.trouble)
         shown = self.input if self._stamps else self.output[self.channel :]
         row, column = divmod(self.step, shown.shape[2])
-        result, marked = f"the stamp of input[{row}, {column}]", []
-        if not self._stamps:
-            number = figures.short(shown[0, row, column])
-            result, marked = (
-                f"output[{row}, {column}] = {number}",
-                ["output", "sent back"],
-            )
-        title = f"{self.code}: {result}"
+        at = f"[{row}, {column}]"
+        result = f"output{at} = {figures.short(shown[0, row, column])}"
+        title = f"{self.code}: {f'the stamp of input{at}' if self._stamps else result}"
+        marked = [] if self._stamps else ["output", "sent back"]
         places = dict.fromkeys(marked, (row, column))
         return figures.boards(self._columns(), title, places)
 
@@ -342,20 +327,19 @@ class LayerBench(Bench):
         """Return the boards of the still picture, column by column."""
         if self.view == "matrix":
             return [{"matrix": self.matrix}]
-        columns = [_named("input", self.input)]
-        if self._convolves:
-            columns.append(_named("kernel", self._kernels(self.weight)))
-        if self.view != "backward":
-            return [*columns, _named("output", self.output)]
-        back = self.gradients
-        if self._convolves:
-            found = self._kernels(back.weight)
-            columns.append(_named("gradient of the kernel", found))
-        arrived = _named("gradient of the input", back.input)
-        return [*columns, _named("sent back", self.sent), arrived]
+        found = {"input": self.input, "kernel": self._kernels(self.weight)}
+        if self.view == "backward":
+            back = self.gradients
+            found["gradient of the kernel"] = self._kernels(back.weight)
+            found |= {"sent back": self.sent, "gradient of the input": back.input}
+        else:
+            found["output"] = self.output
+        return [_named(name, one) for name, one in found.items() if one is not None]
 
-    def _kernels(self, weight: Tensor) -> Tensor:
+    def _kernels(self, weight: Tensor | None) -> Tensor | None:
         """Return what belongs to the kernels of the chosen output channel."""
+        if weight is None:
+            return None
         if self.kind == "Conv2d":
             return weight[self.channel]
         group, within = divmod(self.channel, weight.shape[1])

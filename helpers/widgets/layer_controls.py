@@ -57,8 +57,8 @@ def view() -> View:
     own = {f"{name}_own": [] for name in ("input", "weight", "bias", "sent")}
     known = {"kinds": KINDS, "pairs": PAIRS, "modes": MODES, "neutral": NEUTRAL}
     known |= {"troubles": TROUBLES, "input_names": INPUTS, "weight_names": WEIGHTS}
-    known |= {"input_presets": ready, "weight_presets": _kernels(), "views": VIEWS}
-    known |= {"usual": USUAL}
+    known |= {"input_presets": ready, "weight_presets": _kernels()}
+    known |= {"views": VIEWS, "usual": USUAL}
     state = {**numbers, **switches, **own, "locked": True, "view": "forward"}
     return View("layer_bench", **state, **known, names=[*state])
 

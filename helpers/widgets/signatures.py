@@ -137,15 +137,11 @@ def read(layer: nn.Module) -> tuple[str, Settings]:
     if not kind:
         wanted = f"one of {', '.join(f'nn.{kind}' for kind in KINDS)}"
         raise SentenceError(f"layer must be {wanted}; it is {type(layer).__name__}.")
-    found = {name: getattr(layer, name) for name in KINDS[kind] if name != "same"}
-    if "same" in KINDS[kind]:
-        found["same"] = layer.padding == "same"
-        found["padding"] = 0 if isinstance(layer.padding, str) else layer.padding
-    if "bias" in found:
-        found["bias"] = layer.bias is not None
-    if "divisor_override" in found:
-        found["divisor_override"] = layer.divisor_override or 0
-    return kind, found
+    found = {name: getattr(layer, name, None) for name in KINDS[kind]}
+    padding = 0 if isinstance(layer.padding, str) else layer.padding
+    found |= {"padding": padding, "same": layer.padding == "same"}
+    found["bias"] = found.get("bias") is not None
+    return kind, found | {"divisor_override": found.get("divisor_override") or 0}
 
 
 def arguments(kind: str, settings: Settings) -> Settings:
