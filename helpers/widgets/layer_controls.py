@@ -3,16 +3,9 @@
 import ipywidgets as widgets
 
 from helpers import presets
+from helpers.widgets import signatures
 from helpers.widgets.base import OWN, View, label, slider
-from helpers.widgets.signatures import (
-    KINDS,
-    MODES,
-    NEUTRAL,
-    PAIRS,
-    RANGES,
-    TROUBLES,
-    USUAL,
-)
+from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES
 
 LARGEST_INPUT, LARGEST_KERNEL = 12, 7
 INPUTS = [*presets.inputs(LARGEST_INPUT), OWN]
@@ -56,9 +49,9 @@ def view() -> View:
     switches |= {"alone": False, "turned": False}
     own = {f"{name}_own": [] for name in ("input", "weight", "bias", "sent")}
     known = {"kinds": KINDS, "pairs": PAIRS, "modes": MODES, "neutral": NEUTRAL}
-    known |= {"troubles": TROUBLES, "input_names": INPUTS, "weight_names": WEIGHTS}
+    known |= {"troubles": signatures.TROUBLES, "usual": signatures.USUAL}
+    known |= {"input_names": INPUTS, "weight_names": WEIGHTS, "views": VIEWS}
     known |= {"input_presets": ready, "weight_presets": _kernels()}
-    known |= {"views": VIEWS, "usual": USUAL}
     state = {**numbers, **switches, **own, "locked": True, "view": "forward"}
     return View("layer_bench", **state, **known, names=[*state])
 
