@@ -64,7 +64,7 @@ class LayerBench(Bench):
         tie(self._view, self._linked)
         super().__init__([*layer_controls.in_rows(self._linked), self._view])
         self.kind = kind
-        self.set(**NEUTRAL | {"input_size": size} | found)
+        self.set(**signatures.NEUTRAL | {"input_size": size} | found)
         if self._convolves:
             self.weight = layer.weight if weight is None else weight
             self.bias = layer.bias
