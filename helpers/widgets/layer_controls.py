@@ -1,6 +1,7 @@
 """What the bench of a layer starts with, and the controls that hold its settings."""
 
 import ipywidgets as widgets
+from torch import Tensor
 
 from helpers import presets
 from helpers.widgets.base import OWN, View, label, slider
@@ -61,7 +62,16 @@ def _kernels() -> list:
     sides = range(1, LARGEST_KERNEL + 1)
     made = [[presets.kernels(high, wide) for wide in sides] for high in sides]
     names = WEIGHTS[:-1]
-    return [[[wide[n].tolist() for wide in high] for high in made] for n in names]
+    return [[[_whole(wide[name]) for wide in high] for high in made] for name in names]
+
+
+def _whole(kernel: Tensor) -> dict[str, object]:
+    """Return a kernel as whole numbers and what they are divided by: five benches on a
+    page would hold a quarter of a megabyte of digits.
+    """
+    parts = [value for value in kernel.abs().flatten().tolist() if value]
+    over = round(1 / min([*parts, 1]))
+    return {"over": over, "rows": (kernel * over).round().int().tolist()}
 
 
 def controls() -> dict[str, list[widgets.Widget]]:

@@ -24,11 +24,12 @@ export function weightOf(model, { shapes, settings, makes }) {
   const [high, wide] = settings.kernel_size.map((size) => size - 1);
   const group = (place) => Math.floor(place / (shapes.weight[0] / settings.groups));
   const channel = (a, b) => (settings.transposed ? group(a) * makes + b : a);
-  return places(shapes.weight).map(([a, b, i, j]) =>
-    first < ready.length
-      ? ready[(first + channel(a, b)) % ready.length][high][wide][i][j]
-      : own(model.get("weight_own"), [a, b, i, j], 0),
-  );
+  const made = (place) => ready[place % ready.length][high][wide];
+  return places(shapes.weight).map(([a, b, i, j]) => {
+    if (first >= ready.length) return own(model.get("weight_own"), [a, b, i, j], 0);
+    const { rows, over } = made(first + channel(a, b));
+    return rows[i][j] / over;
+  });
 }
 
 export const biasOf = (model, { settings }) =>
