@@ -73,6 +73,22 @@ export function codeLine() {
 // cell, a list or a box.
 const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
 
+// The fold of ipywidgets answers to the mouse alone.
+function openByKey(header) {
+  const tell = () => {
+    const open = header.parentElement.classList.contains("jupyter-widget-Collapse-open");
+    header.setAttribute("aria-expanded", String(open));
+  };
+  dress(header, { tabindex: 0, role: "button" }, []);
+  header.addEventListener("click", () => setTimeout(tell));
+  header.addEventListener("keydown", (event) => {
+    if (!["Enter", " "].includes(event.key)) return;
+    event.preventDefault();
+    header.click();
+  });
+  tell();
+}
+
 // Sliders and the buttons of a player have no names of their own for those who do not see them.
 function nameControls(whole) {
   whole.addEventListener("focusin", keepKeys);
@@ -86,6 +102,8 @@ function nameControls(whole) {
     Object.assign(play, { title: "Play or pause" });
     Object.assign(stop, { title: "Back to the start" });
   }
+  const folds = whole.querySelectorAll(".jupyter-widget-Collapse-header:not([tabindex])");
+  folds.forEach(openByKey);
 }
 
 // Draw now, whenever one of the named values of the model or the theme changes, and fit the boards

@@ -1,6 +1,7 @@
 """What the bench of a layer starts with, and the controls that hold its settings."""
 
 import ipywidgets as widgets
+from torch import Tensor
 
 from helpers import presets
 from helpers.widgets import signatures
@@ -60,7 +61,16 @@ def _kernels() -> list:
     """Return the ready-made kernels by height and width, both from 1 on."""
     sides = range(1, LARGEST_KERNEL + 1)
     ready = [[presets.kernels(high, wide).values() for wide in sides] for high in sides]
-    return [[[one.tolist() for one in some] for some in row] for row in ready]
+    return [[[_whole(one) for one in some] for some in row] for row in ready]
+
+
+def _whole(kernel: Tensor) -> dict[str, object]:
+    """Return a kernel as whole numbers and what they are divided by: five benches on a
+    page would hold a quarter of a megabyte of digits.
+    """
+    parts = [value for value in kernel.abs().flatten().tolist() if value]
+    over = round(1 / min([*parts, 1]))
+    return {"over": over, "rows": (kernel * over).round().int().tolist()}
 
 
 def controls() -> dict[str, list[widgets.Widget]]:

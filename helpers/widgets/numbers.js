@@ -38,7 +38,8 @@ export function weightOf(model, { shapes, settings, makes, convolves }) {
   const group = (a) => Math.floor((a * settings.groups) / shapes.weight[0]);
   return places(shapes.weight).map(([a, b, i, j]) => {
     const channel = settings.transposed ? group(a) * makes + b : a;
-    return ready[(model.get("weight_index") + channel) % ready.length][i][j];
+    const { rows, over } = ready[(model.get("weight_index") + channel) % ready.length];
+    return rows[i][j] / over;
   });
 }
 

@@ -163,7 +163,11 @@ def test_python_moves_the_sliders_and_the_page(bench):
 
 
 def test_only_the_settings_of_the_layer_are_seen(bench):
-    bench.get_by_text("more settings").click()
+    fold = bench.get_by_role("button", name="more settings")
+    assert fold.get_attribute("aria-expanded") == "false"
+    fold.press("Enter")
+    bench.wait_for_timeout(100)
+    assert fold.get_attribute("aria-expanded") == "true"
     assert slider(bench, "dilation").is_visible()
     assert not slider(bench, "kernel_size ↔").is_visible()
     choose(bench, "layer", "AvgPool2d")

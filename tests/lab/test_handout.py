@@ -35,8 +35,8 @@ AXE = {
 WITHOUT_A_KERNEL = {
     "01": ["layer"] * 4,
     "02": ["layer"] * 3,
-    "03": ["layer", "tracer", "dropout", "tracer"],
-    "04": ["stepper", "layer", "stepper"],
+    "03": ["tracer", "layer", "dropout", "tracer"],
+    "04": ["stepper", "stepper", "layer"],
     "05": [],
     "06": ["gallery"] * 2,
 }

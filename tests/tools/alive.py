@@ -18,6 +18,8 @@ from helpers.widgets.layer_bench import LayerBench
 SIZES = "channels", "side", "width"
 SCRIPT = Path(__file__).with_suffix(".js")
 SLIDERS = ".noUi-handle, .bench-step"
+# The address of a slide is written up to a second later.
+PLACE = "JSON.stringify(window.Reveal?.getIndices() ?? null)"
 
 
 def opened(browser, html, folder, offline=True):
@@ -81,7 +83,7 @@ def move_all(page, notebook, slides=False):
         if slides:
             page.evaluate("(n) => alive.turn(n)", number)
             page.evaluate("alive.settled()")
-        place = page.evaluate("location.hash")
+        place = page.evaluate(PLACE)
         if not page.evaluate("(n) => alive.seen(n)", number)["kind"]:
             continue  # the sandbox and the pad say that they need a kernel
         before, after = moved(page, number)
@@ -92,9 +94,10 @@ def move_all(page, notebook, slides=False):
             assert after["trouble"].endswith("."), after["trouble"]
             back = "ArrowLeft" if after["now"] > before["now"] else "ArrowRight"
             after = pressed(page, number, back)
+            assert not after["trouble"], after["trouble"]
         right(after, notebook)
         kinds[after["id"]] = after["kind"]
-        assert page.evaluate("location.hash") == place, "no key turned the page"
+        assert page.evaluate(PLACE) == place, "no key turned the page"
     return [*kinds.values()]
 
 
