@@ -93,12 +93,10 @@ export class Grid {
     this.#resize(height, width);
     if (this.bubble.textContent && !this.editing && !this.pointed) write(this.bubble, "");
     let longest = 2;
-    this.marks = new Set();
     this.cells.forEach((line, row) =>
       line.forEach((cell, column) => {
         const { text, exact, shade = 0, classes = "" } = paint(row, column);
         longest = Math.max(longest, text.length);
-        this.marks.add(classes);
         cell.shown = text;
         if (cell !== this.editing) write(cell, text);
         if (cell.title !== exact) cell.title = exact;

@@ -1,9 +1,9 @@
 // The bench of a layer that slides a window: what stands where, and what follows a click or a key.
 
-import { codeLine, live, node, number, shape, write } from "./base.js";
+import { codeLine, live, node, shape, write } from "./base.js";
 import { Grid } from "./grid.js";
 import { columnsOf, lookAt } from "./layer_views.js";
-import { benchLine, codeOf, formulaOf, leftOver, poolSum, sumOf } from "./layer_words.js";
+import { benchLine, codeOf, saysOf } from "./layer_words.js";
 import { layerOf, settingsOf, troubleOf } from "./taps.js";
 
 const WALK = 500, // milliseconds from step to step
@@ -12,39 +12,32 @@ const WALK = 500, // milliseconds from step to step
   HEIGHT = 300, // pixels of the largest board, so that sliders and boards are seen together
   SMALLEST = 90;
 
-const button = (word, act, label = word) => {
-  const made = node(
-    "button",
-    { type: "button", class: "jupyter-button", "aria-label": label },
-    word,
-  );
+function button(word, act, label = word) {
+  const attributes = { type: "button", class: "jupyter-button", "aria-label": label };
+  const made = node("button", attributes, word);
   made.addEventListener("click", act);
   return made;
-};
+}
 
 // What can be taken back: all settings and numbers, as they stood.
-class Past {
-  constructor(model) {
-    this.model = model;
-    this.names = model.get("names");
-    this.states = [this.#now()];
-  }
-  #now() {
-    return JSON.stringify(this.names.map((name) => this.model.get(name)));
-  }
-  note() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      if (this.states.at(-1) !== this.#now()) this.states.push(this.#now());
+function pastOf(model) {
+  const names = model.get("names");
+  const now = () => JSON.stringify(names.map((name) => model.get(name)));
+  const states = [now()];
+  let timer;
+  const note = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (states.at(-1) !== now()) states.push(now());
     }, SETTLED);
-  }
-  back(all) {
-    clearTimeout(this.timer);
-    const now = this.#now();
-    while (this.states.length > 1 && (all || this.states.at(-1) === now)) this.states.pop();
-    JSON.parse(this.states.at(-1)).forEach((value, i) => this.model.set(this.names[i], value));
-    this.model.save_changes();
-  }
+  };
+  const back = (all) => {
+    clearTimeout(timer);
+    while (states.length > 1 && (all || states.at(-1) === now())) states.pop();
+    JSON.parse(states.at(-1)).forEach((value, i) => model.set(names[i], value));
+    model.save_changes();
+  };
+  return { note, back };
 }
 
 // A slider for the step, with a button that walks; its range follows the output, here in the page.
@@ -55,109 +48,111 @@ function walker(set) {
     class: "bench-step",
     "aria-label": "step",
   });
+  const says = node("span", { class: "bench-step-says" });
   let walking;
-  const play = button(
-    "▶ Play",
-    () => {
-      if (walking) return stop();
-      write(play, "⏸ Pause");
-      walking = setInterval(
-        () => (+slider.value < +slider.max ? set(+slider.value + 1) : stop()),
-        WALK,
-      );
-      if (slider.value === slider.max) set(0);
-    },
-    "Play or pause",
-  );
   const stop = () => {
-    clearInterval(walking);
-    walking = undefined;
+    walking = clearInterval(walking);
     write(play, "▶ Play");
   };
-  slider.addEventListener("input", () => set(+slider.value));
-  const says = node("span", { class: "bench-step-says" });
-  const show = (steps, now) => {
-    Object.assign(slider, { max: steps - 1, value: now });
-    write(says, `step ${now} of ${steps - 1}`);
+  const next = () => (+slider.value < +slider.max ? set({ step: +slider.value + 1 }) : stop());
+  const start = () => {
+    walking = setInterval(next, WALK);
+    write(play, "⏸ Pause");
+    if (slider.value === slider.max) set({ step: 0 });
+  };
+  const play = button("▶ Play", () => (walking ? stop() : start()), "Play or pause");
+  slider.addEventListener("input", () => set({ step: +slider.value }));
+  const show = ({ steps, step }) => {
+    Object.assign(slider, { max: steps - 1, value: step });
+    write(says, `step ${step} of ${steps - 1}`);
   };
   return { element: node("div", { class: "bench-walk" }, play, slider, says), show, stop };
 }
 
+// Buttons for the views that the layer has, and for what goes with them.
+function bar(model, set, back) {
+  const flip = (name) => () => set({ [name]: !model.get(name) });
+  const switches = model.get("views").map((view) => [view, button(view, () => set({ view }))]);
+  switches.push(["alone", button("one output alone", flip("alone"))]);
+  switches.push(["turned", button("transpose", flip("turned"))]);
+  const others = [button("Undo", () => back(false)), button("Reset", () => back(true))];
+  const show = ({ views, view }) => {
+    const shown = [...views, { backward: "alone", matrix: "turned" }[view]];
+    for (const [name, made] of switches) {
+      made.hidden = !shown.includes(name);
+      made.setAttribute("aria-pressed", String(name === view || model.get(name) === true));
+    }
+  };
+  const made = switches.map(([, one]) => one);
+  return { element: node("div", { class: "bench-bar" }, ...made, ...others), show };
+}
+
 // The boards, made when a view first needs them and kept.
 class Boards {
-  constructor(visit) {
-    this.visit = visit;
-    this.grids = new Map();
-    this.shown = [];
+  constructor(set) {
+    Object.assign(this, { set, grids: new Map(), shown: [], width: 900 });
     this.lines = shape("path", { class: "bench-join" });
     const svg = shape("svg", { class: "bench-joins", "aria-hidden": "true" }, this.lines);
     this.columns = node("div", { class: "bench-panels" });
     this.element = node("div", { class: "bench-stage" }, this.columns, svg);
   }
 
-  #grid({ key, label, large, free }) {
-    if (!this.grids.has(key)) {
+  #grid({ label, large, free }) {
+    if (!this.grids.has(label)) {
       const grid = new Grid(label, { largestCell: large ? 44 : 67, free });
-      grid.visit = (row, column) => this.visit(grid.spec, row, column);
-      this.grids.set(key, grid);
+      grid.visit = (row, column) => {
+        if (grid.spec.visit) this.set(grid.spec.visit(row, column));
+      };
+      this.grids.set(label, grid);
     }
-    return this.grids.get(key);
+    return this.grids.get(label);
   }
 
   draw(columns) {
-    const grids = columns.map((column) => column.map((spec) => this.#grid(spec)));
-    const keys = JSON.stringify(columns.map((column) => column.map(({ key }) => key)));
-    if (keys !== this.keys) {
-      const stacks = grids.map((some, place) => {
-        const size = columns[place].some(({ large }) => large) ? "" : "small";
-        const style = `bench-stack of${some.length} ${size}`;
-        return node("div", { class: style }, ...some.map((grid) => grid.panel));
+    const names = JSON.stringify(columns.map((column) => column.map(({ label }) => label)));
+    this.shown = columns;
+    if (names !== this.names) {
+      const stacks = columns.map((column) => {
+        const size = column.some(({ large }) => large) ? "" : "small";
+        const panels = column.map((spec) => this.#grid(spec).panel);
+        return node("div", { class: `bench-stack of${column.length} ${size}` }, ...panels);
       });
       this.columns.replaceChildren(...stacks);
-      Object.assign(this, { keys, shown: columns });
+      this.names = names;
       this.fit();
     }
-    this.shown = columns;
-    columns.flat().forEach((spec, place) => this.#paint(grids.flat()[place], spec));
+    for (const spec of columns.flat()) this.#paint(this.#grid(spec), spec);
     requestAnimationFrame(() => this.join());
-  }
-
-  // How cells are marked now, for the legend.
-  marks() {
-    const grids = this.shown.flat().map(({ key }) => this.grids.get(key));
-    return new Set(grids.flatMap((grid) => [...grid.marks].join(" ").split(" ")));
   }
 
   #paint(grid, spec) {
     Object.assign(grid, { spec, edit: spec.edit, silent: spec.silent });
     grid.numbers(spec.title, spec.values, spec.classes);
-    grid.element.setAttribute("aria-label", spec.label);
     if (spec.selected) grid.select(...spec.selected);
     if (spec.frame) grid.enclose(...spec.frame);
     else grid.frame.removeAttribute("style");
     grid.settle();
   }
 
-  fit(width = this.width ?? 900) {
+  fit(width = this.width) {
     this.width = width;
     const narrow = width < NARROW;
     this.columns.classList.toggle("narrow", narrow);
     for (const column of this.shown)
-      for (const { key, large, free } of column) {
+      for (const spec of column) {
         const count = column.length;
-        const share = this.shown.length > 3 ? 0.235 : large ? 0.31 : 0.2;
+        const share = this.shown.length > 3 ? 0.235 : spec.large ? 0.31 : 0.2;
         const most = count === 1 ? HEIGHT : HEIGHT / (count === 3 ? 2.5 : 2);
         const beside = width / Math.max(count, 2) - 10;
         const side = narrow ? beside : Math.max(Math.min(share * width, most), SMALLEST);
-        this.grids.get(key).fit(free ? width - 20 : side, count > 1 ? 6 : 8);
+        this.#grid(spec).fit(spec.free ? width - 20 : side, count > 1 ? 6 : 8);
       }
   }
 
   // Lines from the window to its output; they move with the step.
   join() {
-    const frames = this.columns.querySelectorAll(".bench-frame[style]");
-    const frame = frames[0];
-    const cell = this.columns.querySelector(".bench-grid .current") ?? frames[1];
+    const [frame, other] = this.columns.querySelectorAll(".bench-frame[style]");
+    const cell = this.columns.querySelector(".bench-grid .current") ?? other;
     if (!frame || !cell || !this.element.isConnected) return this.lines.setAttribute("d", "");
     const [origin, from, to] = [this.element, frame, cell].map((one) =>
       one.getBoundingClientRect(),
@@ -179,109 +174,37 @@ const LEGEND = {
   unread: "read by no window",
 };
 
-function makeLines() {
-  const lines = {};
-  for (const name of ["sum", "status", "formula", "unread"])
-    lines[name] = node("p", { class: `bench-${name}` });
-  lines.status.setAttribute("role", "status");
-  lines.legend = node("p", { class: "bench-legend" });
-  for (const [name, text] of Object.entries(LEGEND))
-    lines.legend.append(
-      node("span", { class: `of-${name}` }, node("span", { class: `swatch ${name}` }), text),
-    );
-  return lines;
-}
-
-function drawLines(lines, look, columns, marks) {
-  const { settings, view, row, column, channel, shapes, output, now, step } = look;
-  const boards = columns.flat();
-  const place = [...(shapes.output[0] > 1 ? [channel] : []), row, column].join(", ");
-  const result = `output[${place}] = ${number(output[now], 4)}`;
-  write(
-    lines.status,
-    view === "stamps" ? `Step ${step}: input[${row}, ${column}]` : `Step ${step}: ${result}`,
-  );
-  const of = (key) =>
-    boards.filter((board) => board.key.startsWith(key)).map((board) => board.values.flat());
-  const finite = (some) => some.map((values) => values.filter((value) => !Number.isNaN(value)));
-  let sum = "";
-  if (view === "forward")
-    sum = settings.convolves
-      ? sumOf(look, finite(of("product")))
-      : poolSum(look, of("values")[0], of("shares")[0]);
-  if (view === "backward" && settings.bias)
-    sum = `gradient of the bias: ${look.back.bias.map((value) => number(value, 4)).join(", ")}`;
-  write(lines.sum, sum);
-  write(lines.formula, formulaOf(look));
-  write(lines.unread, leftOver(look));
-  for (const name of Object.keys(LEGEND))
-    lines.legend.querySelector(`.of-${name}`).hidden = !marks.has(name);
-}
-
-// Buttons for the views that the layer has, and for what goes with them.
-function bar(model, set, past) {
-  const names = ["forward", "backward", "stamps", "matrix"];
-  const views = names.map((name) => button(name, () => set({ view: name })));
-  const alone = button("one output alone", () => set({ alone: !model.get("alone") }));
-  const turned = button("transpose", () => set({ turned: !model.get("turned") }));
-  const undo = button("Undo", () => past().back(false));
-  const reset = button("Reset", () => past().back(true));
-  const show = ({ views: has, view }) => {
-    views.forEach((one, i) => {
-      one.hidden = !has.includes(names[i]);
-      one.setAttribute("aria-pressed", String(names[i] === view));
-    });
-    alone.hidden = view !== "backward";
-    turned.hidden = view !== "matrix";
-    alone.setAttribute("aria-pressed", String(model.get("alone")));
-    turned.setAttribute("aria-pressed", String(model.get("turned")));
-  };
-  return {
-    element: node("div", { class: "bench-bar" }, ...views, alone, turned, undo, reset),
-    show,
-  };
-}
-
 class LayerView {
   constructor(model, el) {
-    Object.assign(this, { model, el });
-    this.walk = walker((step) => this.set({ step }));
-    this.bar = bar(
-      model,
-      (values) => this.set(values),
-      () => this.past,
-    );
-    this.boards = new Boards((...at) => this.#visit(...at));
-    this.lines = { ...makeLines(), ...codeLine() };
+    Object.assign(this, { model, el, past: pastOf(model) });
+    const set = (values) => {
+      for (const [name, value] of Object.entries(values)) model.set(name, value);
+      model.save_changes();
+    };
+    this.walk = walker(set);
+    this.bar = bar(model, set, this.past.back);
+    this.boards = new Boards(set);
+    this.code = codeLine();
     this.copy = button("Copy the bench", () => this.#copy());
-    this.lines.line.firstChild.append(this.copy);
+    this.code.line.firstChild.append(this.copy);
     this.trouble = node("p", { class: "bench-trouble", role: "status" });
-    const { legend, sum, status, formula, unread, line } = this.lines;
-    this.work = node("div", {}, this.boards.element, legend, sum, status, formula, unread);
-    el.append(this.walk.element, this.bar.element, this.trouble, this.work, line);
-  }
-
-  set(values) {
-    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
-    this.model.save_changes();
-  }
-
-  #visit(spec, row, column) {
-    const { visit, place } = spec;
-    if (visit) this.set(visit(row, column));
-    else if (place)
-      this.set({
-        channel: place.channel ?? this.look.channel,
-        step: row * place.width + column,
-      });
+    this.legend = Object.entries(LEGEND).map(([name, text]) =>
+      node("span", { class: `of-${name}` }, node("span", { class: `swatch ${name}` }), text),
+    );
+    const lines = ["sum", "status", "formula", "unread"];
+    this.lines = lines.map((name) => node("p", { class: `bench-${name}` }));
+    this.lines[1].setAttribute("role", "status");
+    const legend = node("p", { class: "bench-legend" }, ...this.legend);
+    this.work = node("div", {}, this.boards.element, legend, ...this.lines);
+    el.append(this.walk.element, this.bar.element, this.trouble, this.work, this.code.line);
   }
 
   async #copy() {
-    const text = benchLine(this.model, this.layer, this.lines.code.textContent);
+    const text = benchLine(this.model, this.layer, this.code.code.textContent);
     const copied = navigator.clipboard?.writeText(text) ?? Promise.reject();
     await copied.then(
-      () => write(this.lines.note, "Copied: a line of Python with all settings."),
-      () => write(this.lines.note, text),
+      () => write(this.code.note, "Copied: a line of Python with all settings."),
+      () => write(this.code.note, text),
     );
   }
 
@@ -293,34 +216,31 @@ class LayerView {
   }
 
   draw() {
-    const { model, lines } = this;
-    const settings = settingsOf(model);
+    const settings = settingsOf(this.model);
     this.mark();
-    this.past?.note();
-    const taken = model.get("kinds")[settings.kind];
-    write(lines.code, codeOf(settings, taken, model.get("neutral")));
-    let says = troubleOf(settings, model.get("troubles"));
-    this.work.hidden = this.copy.hidden = Boolean(says);
-    if (!says) {
-      const made = JSON.stringify(settings);
-      if (this.made !== made) Object.assign(this, { layer: layerOf(settings), made });
-      says = this.#show();
-    }
+    this.past.note();
+    write(this.code.code, codeOf(settings, this.model));
+    const trouble = troubleOf(settings, this.model.get("troubles"));
+    const says = trouble || this.#show(settings);
+    this.copy.hidden = Boolean(trouble);
+    this.work.hidden = Boolean(says);
     write(this.trouble, says);
-    write(lines.note, "");
+    write(this.code.note, "");
   }
 
   // Draw the boards, or return why they cannot be read.
-  #show() {
-    this.look = lookAt(this.model, this.layer);
-    const columns = columnsOf(this.look);
-    this.bar.show(this.look);
-    this.walk.show(this.look.steps, this.look.step);
-    const large = typeof columns === "string";
-    this.boards.element.hidden = large;
-    if (large) return columns;
+  #show(settings) {
+    const made = JSON.stringify(settings);
+    if (this.made !== made) Object.assign(this, { layer: layerOf(settings), made });
+    const look = lookAt(this.model, this.layer);
+    const columns = columnsOf(look);
+    this.bar.show(look);
+    this.walk.show(look);
+    if (typeof columns === "string") return columns;
     this.boards.draw(columns);
-    drawLines(this.lines, this.look, columns, this.boards.marks());
+    saysOf(look, columns.flat()).forEach((text, i) => write(this.lines[i], text));
+    const marked = (name) => this.boards.columns.querySelector(`[role=gridcell].${name}`);
+    Object.keys(LEGEND).forEach((name, i) => (this.legend[i].hidden = !marked(name)));
     return "";
   }
 }
@@ -333,7 +253,6 @@ function render({ model, el }) {
     view.boards.join();
   };
   const end = live(model, el, model.get("names"), () => view.draw(), fit);
-  view.past = new Past(model);
   return () => {
     view.walk.stop();
     end();

@@ -15,24 +15,18 @@ from torch import Tensor, nn
 from helpers import figures
 from helpers.sizes import counted
 from helpers.validation import SentenceError, check_choice, check_switch, check_whole
-from helpers.widgets import layer_controls, signatures
+from helpers.widgets import layer_controls, layer_numbers, signatures
 from helpers.widgets.base import OWN, Bench, index_of, listed, shared, tie
-from helpers.widgets.layer_controls import INPUTS, SWITCHES, TIPS, VIEWS, WEIGHTS
-from helpers.widgets.layer_numbers import (
-    Gradients,
-    numbers,
-    own,
-    ready_input,
-    ready_weight,
-)
-from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES, Settings
+from helpers.widgets.layer_controls import INPUTS, SETTINGS, SWITCHES, WEIGHTS
+from helpers.widgets.layer_numbers import Gradients, numbers, own
+from helpers.widgets.signatures import COUNTS, KINDS, MODES, PAIRS, RANGES, Settings
 
 
 def _setting(name: str) -> property:
     return property(
         lambda bench: signatures.plain(bench.settings[name]),
         lambda bench, value: bench.set(**{name: value}),
-        doc=TIPS[name],
+        doc=layer_controls.TIPS[name],
     )
 
 
@@ -51,11 +45,10 @@ class LayerBench(Bench):
     is none of that, and `output` says why.
     """
 
-    input_size, kernel_size, stride, padding, in_channels = map(
-        _setting, ("input_size", "kernel_size", "stride", "padding", "in_channels")
+    locals().update({name: _setting(name) for name in SETTINGS})
+    view = shared(
+        "view", _one_of, "Which view of the layer is shown", layer_controls.VIEWS
     )
-    locals().update({name: _setting(name) for name in NEUTRAL if name != "bias"})
-    view = shared("view", _one_of, "Which view of the layer is shown", VIEWS)
     alone = shared("alone", check_switch, "The chosen output alone sends back")
 
     def __init__(
@@ -71,7 +64,7 @@ class LayerBench(Bench):
         tie(self._view, self._linked)
         super().__init__([*layer_controls.in_rows(self._linked), self._view])
         self.kind = kind
-        self.set(**NEUTRAL | {"input_size": size} | found)
+        self.set(**signatures.NEUTRAL | {"input_size": size} | found)
         if self._convolves:
             self.weight = layer.weight if weight is None else weight
             self.bias = layer.bias
@@ -111,7 +104,7 @@ class LayerBench(Bench):
         if name in SWITCHES:
             return check_switch(name, value)
         if name not in RANGES:
-            names = ", ".join([*RANGES, *SWITCHES, "padding_mode"])
+            names = ", ".join(SETTINGS)
             raise ValueError(f"The bench has no setting {name!r}; it has {names}.")
         if name not in PAIRS:
             return check_whole(name, value, *RANGES[name])
@@ -157,7 +150,7 @@ class LayerBench(Bench):
         place = self._view.input_index
         if INPUTS[place] == OWN:
             return own(self._view.input_own, sizes)
-        return ready_input(place, sizes)
+        return layer_numbers.ready_input(place, sizes)
 
     @input.setter
     def input(self, chosen: str | Sequence) -> None:
@@ -175,17 +168,12 @@ class LayerBench(Bench):
         if not self._convolves:
             return None
         how, turned = self.settings, self.kind == "ConvTranspose2d"
-        outer, inner = how["out_channels"], how["in_channels"]
-        outer, inner = (inner, outer) if turned else (outer, inner)
-        group, inner = max(outer // how["groups"], 1), max(inner // how["groups"], 1)
-        sizes = outer, inner, *how["kernel_size"]
+        outer, inner = (how[name] for name in (COUNTS if turned else COUNTS[::-1]))
+        sizes = outer, max(inner // how["groups"], 1), *how["kernel_size"]
         if WEIGHTS[self._view.weight_index] == OWN:
             return own(self._view.weight_own, sizes)
-        makes = [
-            [i // group * inner + j if turned else i for j in range(inner)]
-            for i in range(outer)
-        ]
-        return ready_weight(self._view.weight_index, sizes, makes)
+        groups = how["groups"] if turned else None
+        return layer_numbers.ready_weight(self._view.weight_index, sizes, groups)
 
     @weight.setter
     def weight(self, chosen: str | Sequence) -> None:
@@ -249,14 +237,11 @@ class LayerBench(Bench):
         layer, pixels = self.layer, self.input.clone().requires_grad_()
         sent = self.sent.clone()
         if self.alone:
-            only = torch.zeros_like(sent)
-            only[self.channel].view(-1)[self.step] = 1
-            sent *= only
-        _run(layer, pixels).backward(sent)
-        parts = [getattr(layer, name, None) for name in ("weight", "bias")]
-        return Gradients(
-            pixels.grad, *(part if part is None else part.grad for part in parts)
-        )
+            chosen = self.channel * sent[0].numel() + self.step
+            sent *= (torch.arange(sent.numel()) == chosen).view(sent.shape)
+        parts = {"input": pixels, **dict(layer.named_parameters())}
+        found = torch.autograd.grad(_run(layer, pixels), [*parts.values()], sent)
+        return Gradients(**dict(zip(parts, found, strict=True)))
 
     @property
     def matrix(self) -> Tensor:
@@ -328,44 +313,35 @@ class LayerBench(Bench):
     def __repr__(self) -> str:
         return f"LayerBench({self.code}, {listed(self._told())})"
 
-    def _settable(self) -> list[str]:
-        names = [*RANGES, *SWITCHES, "padding_mode", *super()._settable()]
-        return [*dict.fromkeys(names)]
-
     def _still(self) -> figures.Picture:
         if self.trouble:
             return figures.sentence(self.trouble)
-        if self._stamps:
-            row, column = divmod(self.step, self.input.shape[2])
-            return self._drawn(f"the stamp of input[{row}, {column}]", {})
-        output = self.output[self.channel]
-        row, column = divmod(self.step, output.shape[1])
-        result = f"output[{row}, {column}] = {figures.short(output[row, column])}"
-        return self._drawn(
-            result, {"output": (row, column), "sent back": (row, column)}
-        )
-
-    def _drawn(self, result: str, marked: dict[str, tuple]) -> figures.Picture:
-        return figures.boards(self._columns(), f"{self.code}: {result}", marked)
+        shown = self.input if self._stamps else self.output[self.channel :]
+        row, column = divmod(self.step, shown.shape[2])
+        at = f"[{row}, {column}]"
+        result = f"output{at} = {figures.short(shown[0, row, column])}"
+        title = f"{self.code}: {f'the stamp of input{at}' if self._stamps else result}"
+        marked = [] if self._stamps else ["output", "sent back"]
+        places = dict.fromkeys(marked, (row, column))
+        return figures.boards(self._columns(), title, places)
 
     def _columns(self) -> list[dict[str, Tensor]]:
         """Return the boards of the still picture, column by column."""
         if self.view == "matrix":
             return [{"matrix": self.matrix}]
-        columns = [_named("input", self.input)]
-        if self._convolves:
-            columns.append(_named("kernel", self._kernels(self.weight)))
-        if self.view != "backward":
-            return [*columns, _named("output", self.output)]
-        back = self.gradients
-        if self._convolves:
-            found = self._kernels(back.weight)
-            columns.append(_named("gradient of the kernel", found))
-        arrived = _named("gradient of the input", back.input)
-        return [*columns, _named("sent back", self.sent), arrived]
+        found = {"input": self.input, "kernel": self._kernels(self.weight)}
+        if self.view == "backward":
+            back = self.gradients
+            found["gradient of the kernel"] = self._kernels(back.weight)
+            found |= {"sent back": self.sent, "gradient of the input": back.input}
+        else:
+            found["output"] = self.output
+        return [_named(name, one) for name, one in found.items() if one is not None]
 
-    def _kernels(self, weight: Tensor) -> Tensor:
+    def _kernels(self, weight: Tensor | None) -> Tensor | None:
         """Return what belongs to the kernels of the chosen output channel."""
+        if weight is None:
+            return None
         if self.kind == "Conv2d":
             return weight[self.channel]
         group, within = divmod(self.channel, weight.shape[1])

@@ -4,14 +4,16 @@ import ipywidgets as widgets
 from torch import Tensor
 
 from helpers import presets
+from helpers.widgets import signatures
 from helpers.widgets.base import OWN, View, label, slider
-from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES, TROUBLES
+from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES
 
 LARGEST_INPUT, LARGEST_KERNEL = 12, 7
 INPUTS = [*presets.inputs(LARGEST_INPUT), OWN]
 WEIGHTS = [*presets.kernels(LARGEST_KERNEL), OWN]
 VIEWS = ["forward", "backward", "stamps", "matrix"]
 SWITCHES = ["same", "bias", "ceil_mode", "count_include_pad"]
+SETTINGS = [*RANGES, *SWITCHES, "padding_mode"]
 FIRST = ["input_size", *KINDS["AvgPool2d"][:5], "dilation", "input", "weight"]
 LISTS = {"kind": [*KINDS], "padding_mode": MODES, "input": INPUTS, "weight": WEIGHTS}
 TIPS = {
@@ -39,6 +41,7 @@ TIPS = {
 
 def view() -> View:
     """Return the view before a layer is put on, with what the page needs to know."""
+    ready = [one.tolist() for one in presets.inputs(LARGEST_INPUT).values()]
     lists = [f"{name}_index" for name in LISTS]
     numbers = {name: low for name, (low, _) in RANGES.items()}
     numbers |= {f"{name}_width": numbers[name] for name in PAIRS}
@@ -47,22 +50,18 @@ def view() -> View:
     switches |= {"alone": False, "turned": False}
     own = {f"{name}_own": [] for name in ("input", "weight", "bias", "sent")}
     known = {"kinds": KINDS, "pairs": PAIRS, "modes": MODES, "neutral": NEUTRAL}
-    known |= {"troubles": TROUBLES, "input_names": INPUTS, "weight_names": WEIGHTS}
-    known |= {"input_presets": _inputs(), "weight_presets": _kernels()}
+    known |= {"troubles": signatures.TROUBLES, "usual": signatures.USUAL}
+    known |= {"input_names": INPUTS, "weight_names": WEIGHTS, "views": VIEWS}
+    known |= {"input_presets": ready, "weight_presets": _kernels()}
     state = {**numbers, **switches, **own, "locked": True, "view": "forward"}
     return View("layer_bench", **state, **known, names=[*state])
 
 
-def _inputs() -> list:
-    return [picture.tolist() for picture in presets.inputs(LARGEST_INPUT).values()]
-
-
 def _kernels() -> list:
-    """Return the ready-made kernels: name, height and width from 1 on, rows."""
+    """Return the ready-made kernels by height and width, both from 1 on."""
     sides = range(1, LARGEST_KERNEL + 1)
-    made = [[presets.kernels(high, wide) for wide in sides] for high in sides]
-    names = WEIGHTS[:-1]
-    return [[[_whole(wide[name]) for wide in high] for high in made] for name in names]
+    ready = [[presets.kernels(high, wide).values() for wide in sides] for high in sides]
+    return [[[_whole(one) for one in some] for some in row] for row in ready]
 
 
 def _whole(kernel: Tensor) -> dict[str, object]:

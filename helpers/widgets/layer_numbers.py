@@ -19,8 +19,8 @@ class Gradients(NamedTuple):
     """What the outputs send back; None where the layer has no such part."""
 
     input: Tensor
-    weight: Tensor | None
-    bias: Tensor | None
+    weight: Tensor | None = None
+    bias: Tensor | None = None
 
 
 class Shown(Tensor):
@@ -58,13 +58,16 @@ def ready_input(first: int, sizes: Sizes) -> Tensor:
     return torch.stack(chosen)[:, :height, :width].as_subclass(Shown)
 
 
-def ready_weight(first: int, sizes: Sizes, channels: list[list[int]]) -> Tensor:
-    """Return a ready-made weight; the kernels of each output channel are the next of
-    the list. `channels` has the output channel of each kernel.
+def ready_weight(first: int, sizes: Sizes, groups: int | None) -> Tensor:
+    """Return a ready-made weight: the kernels of each output channel are the next of
+    the list. `groups` is given for a transposed layer, whose second axis are outputs.
     """
     ready = [*presets.kernels(*sizes[2:]).values()]
-    rows = [[ready[(first + one) % len(ready)] for one in row] for row in channels]
-    return torch.stack([torch.stack(row) for row in rows]).as_subclass(Shown)
+    outer, inner = torch.arange(sizes[0])[:, None], torch.arange(sizes[1])
+    channels = outer + 0 * inner
+    if groups:
+        channels = outer * groups // sizes[0] * sizes[1] + inner
+    return torch.stack(ready)[(first + channels) % len(ready)].as_subclass(Shown)
 
 
 def numbers(name: str, values: object, sizes: list[tuple[int, int]]) -> Tensor:

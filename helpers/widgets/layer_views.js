@@ -1,310 +1,234 @@
 // What stands on the boards of a bench, view by view: columns of boards, each a matrix with what
 // marks its cells.
 
-import { backward, forward, matrixOf, valuesOf } from "./taps.js";
-import { biasOf, editor, inputOf, sentOf, weightOf } from "./numbers.js";
+import { backward, channelsOf, forward, kernelAt, matrixOf } from "./taps.js";
+import { placeOf, ranges, sizeOf, valuesOf } from "./taps.js";
+import { biasOf, editor, inputOf, sentOf, shaped, weightOf } from "./numbers.js";
 
 const MOST_ROWS = 64, // of a matrix that can be read
   MOST_SIDE = 32; // of an output that can be drawn
 
-export const viewsOf = ({ transposed }) =>
-  transposed ? ["forward", "backward", "stamps", "matrix"] : ["forward", "backward", "matrix"];
-
-const slice = (flat, [, height, width], channel) =>
-  Array.from({ length: height }, (_, i) =>
-    flat.slice((channel * height + i) * width, (channel * height + i + 1) * width),
-  );
-const named = (name, channel, count) => (count > 1 ? `${name} ${channel}` : name);
-
 // Everything that follows from the model and the layer: numbers, the chosen output, its taps.
 export function lookAt(model, layer) {
-  const { shapes, settings, sides, reads, makes } = layer;
+  const { shapes, settings, sides } = layer;
   const input = inputOf(model, shapes.input);
-  const weight = layer.convolves ? weightOf(model, layer) : [];
+  const weight = weightOf(model, layer);
   const bias = biasOf(model, layer);
   const values = valuesOf(layer, input, weight);
   const output = forward(layer, values, input, bias);
-  const views = viewsOf(settings);
+  const views = model.get("views").filter((name) => settings.transposed || name !== "stamps");
   const view = views.includes(model.get("view")) ? model.get("view") : "forward";
-  const [, height, width] = view === "stamps" ? shapes.input : shapes.output;
-  const channel = Math.min(model.get("channel"), settings.out_channels - 1);
-  const step = Math.min(model.get("step"), height * width - 1);
-  const [row, column] = [Math.floor(step / width), step % width];
   const end = view === "stamps" ? "input" : "output";
+  const [, height, width] = shapes[end];
+  const steps = height * width;
+  const channel = Math.min(model.get("channel"), settings.out_channels - 1);
+  const step = Math.min(model.get("step"), steps - 1);
+  const [row, column] = [Math.floor(step / width), step % width];
   const taps = sides.map((side, axis) =>
     side.taps.filter((tap) => tap[end] === [row, column][axis]),
   );
-  const group = Math.floor(channel / makes);
-  const channels = Array.from({ length: reads }, (_, within) => group * reads + within);
-  const now = (channel * shapes.output[1] + row) * shapes.output[2] + column;
+  const now = placeOf(shapes.output, channel, row, column);
+  const channels = channelsOf(layer, channel);
+  const sent = sentOf(model, layer);
+  const alone = model.get("alone");
+  const sends = alone ? sent.map((value, place) => (place === now ? value : 0)) : sent;
+  const back = view === "backward" ? backward(layer, values, input, sends) : undefined;
   return {
-    ...{ model, layer, settings, shapes, sides, input, weight, bias, values, output, view, views },
-    ...{ channel, channels, step, row, column, taps, steps: height * width, now },
-    alone: model.get("alone"),
+    ...{ ...layer, model, layer, input, weight, bias, values, output, views, view, steps },
+    ...{ channel, step, row, column, taps, now, channels, sent, alone, back },
   };
 }
 
-// Where a tap stands on a board of the input with its padding.
-const placed =
-  ({ settings }, axis) =>
-  (tap) =>
-    settings.transposed
-      ? tap.input
-      : tap.output * settings.stride[axis] + tap.weight * settings.dilation[axis];
+const named = (name, place, count) => (count > 1 ? `${name} ${place}` : name);
 
-function kernelPlace({ layer, channel }, c) {
-  const { settings, makes, reads } = layer;
-  return settings.transposed ? c * makes + (channel % makes) : channel * reads + (c % reads);
+// A board for each channel of numbers; `more` has what is special about it.
+function boardsOf(name, flat, shape, more) {
+  const [count, height, width] = shape;
+  return shaped(flat, shape).map((values, place) => {
+    const label = named(name, place, count);
+    const title = count > 1 ? label : `${name} ${height}×${width}`;
+    return { label, title, values, large: true, ...more(place, label, title) };
+  });
 }
 
-const kernelOf = (look, flat, c) => {
-  const [height, width] = look.settings.kernel_size;
-  return slice(flat, [0, height, width], kernelPlace(look, c));
-};
+// From the first to the last of the places, as a start and a length.
+function span(places) {
+  const [first, last] = [Math.min(...places), Math.max(...places)];
+  return places.length ? [first, last - first + 1] : [0, 0];
+}
+
+// The frame around the window, where its taps stand by the name of a place.
+function frameOf({ taps }, name) {
+  const [[top, high], [left, wide]] = taps.map((some) => span(some.map((tap) => tap[name])));
+  return high && wide ? [top, left, high, wide] : undefined;
+}
+
+// What stands at a cell of an input with its padding: a pixel, padding, or what is beyond it.
+function cellOf({ sides, settings, input, shapes }, c, i, j) {
+  const both = [sides[0].cells[i], sides[1].cells[j]];
+  const kind = ["beyond", "pad", "pixel"].find((name) => both.some((one) => one.kind === name));
+  const place = placeOf(shapes.input, c, both[0].input, both[1].input);
+  const padding = settings.kind === "MaxPool2d" ? -Infinity : 0;
+  const value = both.some((one) => one.input < 0) ? padding : input[place];
+  const unread = kind === "pixel" && both.some((one) => one.unread);
+  return { kind, value: kind === "beyond" ? NaN : value, place, unread };
+}
+
+// The boards of all input channels with their padding.
+function inputBoards(look) {
+  const { sides, input, shapes, taps, view, settings, channels, model } = look;
+  const [rows, columns] = sides.map((side) => ranges(side.cells.length));
+  const [down, right] = taps.map((some) => some.map((tap) => tap.place));
+  const padded = sides.some((side) => side.before + side.after);
+  const grown = padded ? `, padded to ${sides[0].room}×${sides[1].room}` : "";
+  const rule =
+    settings.kind === "Conv2d" ? "padding_mode says what stands" : "no number can be typed";
+  return boardsOf("Input", input, shapes.input, (c, label, title) => {
+    const cells = rows.map((i) => columns.map((j) => cellOf(look, c, i, j)));
+    const current = channels.includes(c);
+    const tapped = (i, j) => current && down.includes(i) && right.includes(j);
+    const unread = (i, j) => cells[i][j].unread && view !== "stamps";
+    const at = (i, j) => (cells[i][j].kind === "pixel" ? cells[i][j].place : undefined);
+    return {
+      label: `${label} with its padding`,
+      title: shapes.input[0] > 1 ? title : title + grown,
+      values: cells.map((line) => line.map(({ value }) => value)),
+      classes: (i, j) =>
+        cells[i][j].kind + (tapped(i, j) ? " tap" : "") + (unread(i, j) ? " unread" : ""),
+      frame: current ? frameOf(look, "place") : undefined,
+      at,
+      edit: editor(model, "input", shapes.input, input, at),
+      silent: `This is padding: ${rule} here.`,
+      visit: view === "stamps" ? (i, j) => ({ step: i * shapes.input[2] + j }) : undefined,
+    };
+  });
+}
+
+// The gradient of the input stands where the input does.
+function gradientBoards({ back, shapes }, inputs) {
+  return inputs.map(({ values, frame, at, classes }, c) => {
+    const label = named("Gradient of the input", c, shapes.input[0]);
+    return {
+      ...{ label, title: label, frame, large: true },
+      values: values.map((line, i) => line.map((_, j) => back.input[at(i, j)] ?? NaN)),
+      classes: (i, j) => classes(i, j).replace(/pixel|unread/g, ""),
+    };
+  });
+}
+
+// The kernels between the chosen output channel and all that it reads, or their gradients; with
+// several, each is called by its place in the weight.
+function kernelBoards({ model, layer, shapes, channel, channels }, label, flat, editable) {
+  const [, makes, height, width] = shapes.weight;
+  const kernels = shaped(flat, [flat.length / (height * width), height, width]);
+  const [of, title] = editable ? ["weight", `${label} ${height}×${width}`] : ["gradient", label];
+  return channels.map((c) => {
+    const kernel = kernelAt(layer, channel, c);
+    const at = (i, j) => placeOf(shapes.weight.slice(1), kernel, i, j);
+    return {
+      label: named(label, c, channels.length),
+      title: kernels.length > 1 ? `${of}[${Math.floor(kernel / makes)}, ${kernel % makes}]` : title,
+      values: kernels[kernel],
+      edit: editable ? editor(model, "weight", shapes.weight, flat, at) : undefined,
+    };
+  });
+}
 
 // A number for each weight of the window, blank where the tap falls outside.
 function window({ settings, taps }, make) {
   const [height, width] = settings.kernel_size;
-  const found = Array.from({ length: height }, () => new Array(width).fill(NaN));
+  const found = ranges(height).map(() => new Array(width).fill(NaN));
   for (const row of taps[0])
     for (const column of taps[1]) found[row.weight][column.weight] = make(row, column);
   return found;
 }
 
-function span(where) {
-  const [first, last] = [Math.min(...where), Math.max(...where)];
-  return where.length ? [first, last - first + 1] : [0, 0];
-}
-
-// What stands at each cell of an input with its padding: a pixel, padding, or what is beyond it.
-function cellsOf({ sides, settings, input, shapes }, c) {
-  const filled = settings.kind === "MaxPool2d" ? -Infinity : 0;
-  const from = (axis, place) => place - sides[axis].before;
-  const inside = (axis, place) =>
-    from(axis, place) >= 0 && from(axis, place) < sides[axis].input_size;
-  const real = (i, j) => inside(0, i) && inside(1, j);
-  const beyond = (i, j) => !settings.transposed && (i >= sides[0].room || j >= sides[1].room);
-  const kind = (i, j) => (real(i, j) ? "pixel" : beyond(i, j) ? "beyond" : "pad");
-  const flat = (i, j) => (c * shapes.input[1] + i) * shapes.input[2] + j;
-  const value = (i, j) => {
-    if (kind(i, j) === "beyond") return NaN;
-    const at = [i, j].map((place, axis) => sides[axis].at?.(from(axis, place)) ?? place);
-    return at.some((place) => place < 0) ? filled : input[flat(...at)];
-  };
-  const read = sides.map((side) => new Set(side.taps.map((tap) => tap.input)));
-  const missed = (i, j) => real(i, j) && !(read[0].has(from(0, i)) && read[1].has(from(1, j)));
-  const place = (i, j) => (real(i, j) ? flat(from(0, i), from(1, j)) : undefined);
-  return { kind, value, missed, place };
-}
-
-// The board of one input channel with its padding.
-function inputBoard(look, c, more = {}) {
-  const { sides, input, shapes, taps, view } = look;
-  const { kind, value, missed, place } = cellsOf(look, c);
-  const values = Array.from({ length: sides[0].shown }, (_, i) =>
-    Array.from({ length: sides[1].shown }, (_, j) => value(i, j)),
-  );
-  const where = taps.map((some, axis) => some.map(placed(look, axis)));
-  const current = look.channels.includes(c);
-  const tapped = (i, j) => current && where[0].includes(i) && where[1].includes(j);
-  const unread = (i, j) => view !== "stamps" && missed(i, j);
-  const [[top, high], [left, wide]] = where.map(span);
-  const padded = sides.some((side) => side.before + side.after);
-  const grown = padded ? `, padded to ${sides[0].room}×${sides[1].room}` : "";
-  const name = named("Input", c, shapes.input[0]);
-  return {
-    key: `input${c}`,
-    label: `${name} with its padding`,
-    title: shapes.input[0] > 1 ? name : `${name} ${shapes.input[1]}×${shapes.input[2]}${grown}`,
-    values,
-    classes: (i, j) => kind(i, j) + (tapped(i, j) ? " tap" : "") + (unread(i, j) ? " unread" : ""),
-    frame: current && high && wide ? [top, left, high, wide] : undefined,
-    edit: editor(look.model, "input", shapes.input, input, place),
-    silent:
-      look.settings.kind === "Conv2d"
-        ? "This is padding: padding_mode says what stands here."
-        : "This is padding: no number can be typed here.",
-    large: true,
-    ...more,
-  };
-}
-
-const bare = (classes) => classes.replace("pixel", "").replace("unread", "");
-
-// What a kernel is called: with several, its place in the weight.
-function kernelName(look, c, of = "weight") {
-  const { channel, channels, layer, settings } = look;
-  if (channels.length === 1 && layer.makes === 1 && settings.groups === 1) return undefined;
-  const within = layer.settings.transposed ? channel % layer.makes : c % layer.reads;
-  return `${of}[${settings.transposed ? c : channel}, ${within}]`;
-}
-
-function kernelBoards(look) {
-  const { settings, weight, shapes, channels } = look;
-  const [height, width] = settings.kernel_size;
-  return channels.map((c) => ({
-    key: `kernel${c}`,
-    label: named("Kernel", c, channels.length),
-    title: kernelName(look, c) ?? `Kernel ${height}×${width}`,
-    values: kernelOf(look, weight, c),
-    edit: editor(
-      look.model,
-      "weight",
-      shapes.weight,
-      weight,
-      (i, j) => (kernelPlace(look, c) * height + i) * width + j,
-    ),
-  }));
-}
-
 // What the window reads of one input channel, with the padding's own value.
-function readOf(look, c) {
-  const { value } = cellsOf(look, c);
-  return (row, column) => value(placed(look, 0)(row), placed(look, 1)(column));
-}
+const readOf = (look, c) => (row, column) => cellOf(look, c, row.place, column.place).value;
 
-function productBoards(look) {
-  const { weight, channels, view } = look;
+function productBoards(look, kernels) {
+  const { channels, view } = look;
   const name = view === "stamps" ? "Stamp: input × kernel" : "Window × kernel";
-  return channels.map((c) => {
-    const [kernel, read] = [kernelOf(look, weight, c), readOf(look, c)];
-    const product = (row, column) => {
-      const number = kernel[row.weight][column.weight];
-      return number && number * read(row, column);
-    };
+  return channels.map((c, place) => {
+    const [kernel, read] = [kernels[place].values, readOf(look, c)];
+    const product = (row, column) => kernel[row.weight][column.weight] * read(row, column);
+    const label = named("Products under the window", c, channels.length);
     const title = channels.length > 1 ? `Products ${c}` : name;
-    return {
-      key: `product${c}`,
-      label: named("Products under the window", c, channels.length),
-      title,
-      values: window(look, product),
-    };
+    return { label, title, values: window(look, product) };
   });
 }
 
 // What the window of a pooling reads, and the share of each number.
 function poolBoards(look) {
   const { channel, settings, values, layer, now } = look;
-  const read = readOf(look, channel);
-  const shares = window(look, () => 0);
-  layer.taps.output.forEach((place, tap) => {
-    if (place !== now) return;
-    const [, width] = settings.kernel_size;
-    const weight = layer.taps.weight[tap] % (settings.kernel_size[0] * width);
-    shares[Math.floor(weight / width)][weight % width] = values[tap];
-  });
-  const [height, width] = settings.kernel_size;
+  const size = settings.kernel_size;
+  const read = window(look, readOf(look, channel));
+  const shares = values.filter((_, tap) => layer.taps.output[tap] === now);
+  const [label, title] = ["Gradient of the window", "What each weighs"];
   return [
-    {
-      key: "values",
-      label: "Values in the window",
-      title: `Window ${height}×${width}`,
-      values: window(look, read),
-    },
-    { key: "shares", label: "Gradient of the window", title: "What each weighs", values: shares },
+    { label: "Values in the window", title: `Window ${size.join("×")}`, values: read },
+    { label, title, values: shaped(shares, size) },
   ];
 }
 
-const middle = (look) =>
-  look.layer.convolves ? [...kernelBoards(look), ...productBoards(look)] : poolBoards(look);
-
-function outputBoards(look, name, flat, more = () => ({})) {
-  const { shapes, channel, row, column, view, taps } = look;
-  const [count, height, width] = shapes.output;
-  const [[top, high], [left, wide]] = taps.map((some) => span(some.map((tap) => tap.output)));
-  return Array.from({ length: count }, (_, o) => ({
-    key: `${name}${o}`,
-    label: named(name, o, count),
-    title: count > 1 ? named(name, o, count) : `${name} ${height}×${width}`,
-    values: slice(flat, shapes.output, o),
-    classes: (i, j) =>
-      view !== "stamps" && o === channel && i === row && j === column ? "current" : "",
-    selected: o === channel && view !== "stamps" ? [row, column] : undefined,
-    frame: view === "stamps" && o === channel && high && wide ? [top, left, high, wide] : undefined,
-    place: { channel: o, width },
-    large: true,
-    ...more(o),
-  }));
-}
-
-function backwardColumns(look) {
-  const { shapes, layer, channels, settings, now, alone } = look;
-  const all = sentOf(look.model, layer);
-  const sent = alone ? all.map((value, place) => (place === now ? value : 0)) : all;
-  const back = backward(layer, look.values, look.input, sent);
-  Object.assign(look, { sent, back });
-  const at = (o) => (i, j) => (o * shapes.output[1] + i) * shapes.output[2] + j;
-  const arriving = outputBoards(look, "Sent back", all, (o) => ({
-    edit: editor(look.model, "sent", shapes.output, all, at(o)),
-  }));
-  const gradients = Array.from({ length: shapes.input[0] }, (_, c) => {
-    const board = inputBoard(look, c);
-    const { before: top } = look.sides[0],
-      { before: left } = look.sides[1];
-    const found = slice(back.input, shapes.input, c);
+function outputBoards({ model, shapes, channel, row, column, view, ...look }, name, flat) {
+  return boardsOf(name, flat, shapes.output, (o) => {
+    const selected = o === channel && view !== "stamps" ? [row, column] : undefined;
+    const at = (i, j) => placeOf(shapes.output, o, i, j);
     return {
-      ...{
-        key: `gradient${c}`,
-        label: named("Gradient of the input", c, shapes.input[0]),
-        large: true,
-      },
-      title: named("Gradient of the input", c, shapes.input[0]),
-      values: board.values.map((line, i) => line.map((_, j) => found[i - top]?.[j - left] ?? NaN)),
-      classes: (i, j) => bare(board.classes(i, j)),
-      frame: board.frame,
+      selected,
+      classes: (i, j) => (selected?.[0] === i && selected[1] === j ? "current" : ""),
+      frame: o === channel && view === "stamps" ? frameOf(look, "output") : undefined,
+      visit: (i, j) => ({ channel: o, step: i * shapes.output[2] + j }),
+      edit: name === "Sent back" ? editor(model, "sent", shapes.output, flat, at) : undefined,
     };
   });
-  const weights = channels.map((c) => ({
-    ...{ key: `back${c}`, label: named("Gradient of the kernel", c, channels.length) },
-    title: kernelName(look, c, "gradient") ?? "Gradient of the kernel",
-    values: layer.convolves ? kernelOf(look, back.weight, c) : [],
-  }));
-  const inputs = Array.from({ length: shapes.input[0] }, (_, c) => inputBoard(look, c));
-  const small = settings.convolves ? [...kernelBoards(look), ...weights] : poolBoards(look);
-  return [inputs, small, arriving, gradients];
 }
 
-function matrixColumns(look) {
-  const { layer, shapes, values, now, model } = look;
+function matrixBoard({ layer, shapes, values, now, model }) {
   const turned = model.get("turned");
   const rows = matrixOf(layer, values);
   const table = turned ? rows[0].map((_, j) => rows.map((row) => row[j])) : rows;
-  const [, height, width] = shapes.output;
-  const titles = [
-    "a row for each output, a column for each input",
-    "a row for each input, a column for each output",
-  ];
-  const current = (i, j) => ((turned ? j : i) === now ? "current" : "");
-  return [
-    [
-      {
-        ...{ key: "matrix", label: "Matrix", values: table, classes: current, free: true },
-        title: `${turned ? "Transposed matrix" : "Matrix"} ${table.length}×${table[0].length}: ${titles[Number(turned)]}`,
-        visit: (i, j) => {
-          const place = turned ? j : i;
-          return { channel: Math.floor(place / (height * width)), step: place % (height * width) };
-        },
-      },
-    ],
-  ];
+  const name = turned ? "Transposed matrix" : "Matrix";
+  const [down, along] = turned ? ["input", "output"] : ["output", "input"];
+  const steps = sizeOf(shapes.output.slice(1));
+  const output = (i, j) => (turned ? j : i);
+  const placed = (place) => ({ channel: Math.floor(place / steps), step: place % steps });
+  return {
+    label: "Matrix",
+    title: `${name} ${table.length}×${table[0].length}: a row for each ${down}, a column for each ${along}`,
+    values: table,
+    classes: (i, j) => (output(i, j) === now ? "current" : ""),
+    free: true,
+    visit: (i, j) => placed(output(i, j)),
+  };
 }
 
 // The boards of a view in columns, or a sentence where there are too many numbers.
 export function columnsOf(look) {
-  const { view, shapes, output, settings } = look;
+  const { view, shapes, output, settings, channels } = look;
   const [, height, width] = shapes.output;
-  const size = (shape) => shape.reduce((a, b) => a * b, 1);
+  const [reads, makes] = [sizeOf(shapes.input), sizeOf(shapes.output)];
   if (Math.max(height, width) > MOST_SIDE)
     return `The output has ${height}×${width} numbers, more than can be read: ${MOST_SIDE} on a side can. bench.output has them all.`;
-  if (view === "matrix" && Math.max(size(shapes.input), size(shapes.output)) > MOST_ROWS)
-    return `The matrix has ${size(shapes.output)} rows and ${size(shapes.input)} columns, more than can be read: ${MOST_ROWS} can. Choose a smaller input; bench.matrix has them all.`;
-  if (view === "matrix") return matrixColumns(look);
-  if (view === "backward") return backwardColumns(look);
-  const inputs = Array.from({ length: shapes.input[0] }, (_, c) =>
-    inputBoard(look, c, view === "stamps" ? { place: { width: shapes.input[2] } } : {}),
-  );
+  if (view === "matrix" && Math.max(reads, makes) > MOST_ROWS)
+    return `The matrix has ${makes} rows and ${reads} columns, more than can be read: ${MOST_ROWS} can. Choose a smaller input; bench.matrix has them all.`;
+  if (view === "matrix") return [[matrixBoard(look)]];
+  const inputs = inputBoards(look);
+  const kernels = settings.convolves
+    ? kernelBoards(look, "Kernel", look.weight, true)
+    : poolBoards(look);
+  if (view === "backward") {
+    const found = settings.convolves
+      ? kernelBoards(look, "Gradient of the kernel", look.back.weight)
+      : [];
+    const sent = outputBoards(look, "Sent back", look.sent);
+    return [inputs, [...kernels, ...found], sent, gradientBoards(look, inputs)];
+  }
   const outputs = outputBoards(look, "Output", output);
-  return settings.convolves && look.channels.length > 1
-    ? [inputs, kernelBoards(look), productBoards(look), outputs]
-    : [inputs, middle(look), outputs];
+  if (!settings.convolves) return [inputs, kernels, outputs];
+  const products = productBoards(look, kernels);
+  return channels.length > 1
+    ? [inputs, kernels, products, outputs]
+    : [inputs, [...kernels, ...products], outputs];
 }

@@ -1,68 +1,57 @@
 // What the bench says in words: the layer and the bench as lines of Python, the sum of one window,
 // the formula of the size, and what is left over.
 
-import { number, plural } from "./base.js";
+import { number, plural, total } from "./base.js";
 import { lookAt } from "./layer_views.js";
-import { sentOf } from "./numbers.js";
+import { isOwn, sentOf, shaped } from "./numbers.js";
+import { sizeOf } from "./taps.js";
 
-const plain = (pair) =>
-  Array.isArray(pair) && pair[0] === pair[1] ? String(pair[0]) : `(${pair[0]}, ${pair[1]})`;
+const tuple = ([high, wide]) => (high === wide ? `${high}` : `(${high}, ${wide})`);
 
 // A value as Python writes it.
 function python(value) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return `'${value}'`;
-  return Array.isArray(value) ? plain(value) : String(value);
+  return Array.isArray(value) ? `[${value.map(python).join(", ")}]` : String(value);
 }
 
 // What is usual is left out, but not what the formula of the size has.
-export function codeOf(settings, taken, neutral) {
-  const { kind } = settings;
-  const usual = { ...neutral, bias: true };
-  const counts = ["in_channels", "out_channels"].filter((name) => taken.includes(name));
-  const seen = ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"];
-  if (kind === "Conv2d") seen.push("dilation");
-  const others = taken.filter((name) => !counts.includes(name) && name !== "same");
-  const told = others.map((name) => {
+export function codeOf(settings, model) {
+  const usual = model.get("usual")[settings.kind];
+  const told = model.get("kinds")[settings.kind].map((name) => {
     const value = settings.same && name === "padding" ? "same" : settings[name];
-    const said = seen.includes(name) || String(value) !== String(usual[name]);
-    return said ? `${name}=${python(value)}` : "";
+    if (["in_channels", "out_channels"].includes(name)) return value;
+    const text = Array.isArray(value) ? tuple(value) : python(value);
+    return name === "same" || text === python(usual[name]) ? "" : `${name}=${text}`;
   });
-  return `nn.${kind}(${[...counts.map((name) => settings[name]), ...told].filter(Boolean).join(", ")})`;
-}
-
-const nested = (values) =>
-  Array.isArray(values) ? `[${values.map(nested).join(", ")}]` : `${values}`;
-
-function shaped(flat, shape) {
-  if (shape.length === 1) return flat;
-  const size = flat.length / shape[0];
-  return Array.from({ length: shape[0] }, (_, i) =>
-    shaped(flat.slice(i * size, (i + 1) * size), shape.slice(1)),
-  );
+  return `nn.${settings.kind}(${told.filter(Boolean).join(", ")})`;
 }
 
 // The bench as a line of Python that carries all its settings.
 export function benchLine(model, layer, code) {
   const look = lookAt(model, layer);
-  const { shapes, settings, view, step, channel, alone } = look;
-  const ready = (part) => model.get(`${part}_names`).at(model.get(`${part}_index`));
-  const own = "my own";
+  const { settings, convolves } = layer;
   const told = [code];
-  if (ready("input") === own) told.push(`picture=${nested(shaped(look.input, shapes.input))}`);
-  else told.push(`picture='${ready("input")}'`, `size=${plain(settings.input_size)}`);
-  if (!layer.convolves && ready("input") !== own && settings.in_channels > 1)
-    told.push(`in_channels=${settings.in_channels}`);
-  if (layer.convolves && ready("weight") === own)
-    told.push(`weight=${nested(shaped(look.weight, shapes.weight))}`);
-  else if (layer.convolves) told.push(`weight='${ready("weight")}'`);
-  if (settings.bias) told.push(`bias=${nested(look.bias)}`);
-  if (model.get("sent_own").length)
-    told.push(`sent=${nested(shaped(sentOf(model, layer), shapes.output))}`);
-  for (const [name, value] of Object.entries({ step, channel }))
-    if (value) told.push(`${name}=${value}`);
-  if (view !== "forward") told.push(`view='${view}'`);
-  if (alone) told.push("alone=True");
+  const tell = (name, value) => told.push(`${name}=${value}`);
+  const numbers = (part) =>
+    python(
+      isOwn(model, part)
+        ? shaped(look[part], layer.shapes[part])
+        : model.get(`${part}_names`)[model.get(`${part}_index`)],
+    );
+  tell("picture", numbers("input"));
+  if (!isOwn(model, "input")) {
+    tell("size", tuple(settings.input_size));
+    if (!convolves && settings.in_channels > 1) tell("in_channels", settings.in_channels);
+  }
+  if (convolves) tell("weight", numbers("weight"));
+  if (settings.bias) tell("bias", python(look.bias));
+  const typed = model.get("sent_own").length > 0;
+  const sent = typed ? shaped(sentOf(model, layer), layer.shapes.output) : [];
+  const state = { ...look, sent };
+  const usual = { sent: [], step: 0, channel: 0, view: "forward", alone: false };
+  for (const name of Object.keys(usual))
+    if (String(state[name]) !== String(usual[name])) tell(name, python(state[name]));
   return `LayerBench(${told.join(", ")})`;
 }
 
@@ -71,105 +60,117 @@ const joined = (values, sign) =>
     .map((value) => number(value, 2))
     .join(sign)
     .replaceAll("+ -", "− ");
-const exact = (values) => values.every((value) => Math.abs(value - +value.toFixed(2)) < 1e-9);
+const equals = (values) =>
+  values.every((value) => Math.abs(value - +value.toFixed(2)) < 1e-9) ? "=" : "≈";
 
-// The sum of one window; `terms` are its products, channel by channel.
-export function sumOf(look, terms) {
-  const { settings, now, output, bias, channel, channels } = look;
+// What is said below the boards, line by line: the sum, the step, the size, what is left over.
+export function saysOf(look, boards) {
+  const { settings, view, row, column, channel, shapes, output, now, step } = look;
+  const place = [...(shapes.output[0] > 1 ? [channel] : []), row, column].join(", ");
+  const result = `output[${place}] = ${number(output[now], 4)}`;
+  const status = view === "stamps" ? `input[${row}, ${column}]` : result;
+  const numbers = (name) =>
+    boards.filter(({ label }) => label.startsWith(name)).map(({ values }) => values.flat());
+  let sum = "";
+  if (view === "forward")
+    sum = settings.convolves
+      ? sumOf(look, numbers("Products"))
+      : poolSum(look, numbers("Values")[0], numbers("Gradient of the window")[0]);
+  if (view === "backward" && settings.bias)
+    sum = `gradient of the bias: ${look.back.bias.map((value) => number(value, 4)).join(", ")}`;
+  return [sum, `Step ${step}: ${status}`, formulaOf(look), leftOver(look)];
+}
+
+// The sum of one window; `products` are those of each channel, NaN where it reads nothing.
+function sumOf({ settings, now, output, bias, channel, channels }, products) {
+  const terms = products.map((some) => some.filter((value) => !Number.isNaN(value)));
   const result = number(output[now], 4);
-  const flat = terms.flat();
-  const added = settings.bias
-    ? ` + bias ${number(bias[channel], 2)}`.replace("+ bias -", "+ bias −")
-    : "";
+  const added = settings.bias ? ` + bias ${number(bias[channel], 2).replace("-", "−")}` : "";
   if (channels.length > 1) {
-    const sums = terms.map((some) => some.reduce((sum, value) => sum + value, 0));
+    const sums = terms.map((some) => total([some]));
     const parts = sums.map((sum, place) => `channel ${channels[place]}: ${number(sum, 2)}`);
-    return `${parts.join(", ")}${added}: together ${exact(sums) ? "=" : "≈"} ${result}`;
+    return `${parts.join(", ")}${added}: together ${equals(sums)} ${result}`;
   }
-  const long = flat.length > 9;
-  const list = long ? `sum of ${plural(flat.length, "product")}` : joined(flat, " + ");
-  return `${list || "no product"}${added} ${long || exact(flat) ? "=" : "≈"} ${result}`;
+  const flat = terms.flat();
+  if (flat.length > 9) return `sum of ${plural(flat.length, "product")}${added} = ${result}`;
+  return `${joined(flat, " + ") || "no product"}${added} ${equals(flat)} ${result}`;
 }
 
 // The same of a pooling; `read` are the numbers of the window, `weights` what each weighs.
-export function poolSum({ settings, output, now }, read, weights) {
+function poolSum({ settings, output, now }, read, weights) {
   const result = number(output[now], 4);
+  const listed = (values, sign) =>
+    values.length > 9 ? plural(values.length, "number") : joined(values, sign);
   if (settings.kind === "MaxPool2d") {
     const seen = read.filter((value) => value > -Infinity);
-    const list = seen.length > 9 ? plural(seen.length, "number") : joined(seen, ", ");
     const equal = seen.filter((value) => value === output[now]).length;
-    return `largest of ${list} = ${result}${equal > 1 ? `. ${equal} are equal: the first gets the gradient.` : ""}`;
+    const tie = equal > 1 ? `. ${equal} are equal: the first gets the gradient.` : "";
+    return `largest of ${listed(seen, ", ")} = ${result}${tie}`;
   }
   const counted = read.filter((value, place) => weights[place] > 0 && !Number.isNaN(value));
-  const divisor = Math.round(1 / Math.max(...weights));
-  const list =
-    counted.length > 9
-      ? `sum of ${plural(counted.length, "number")}`
-      : `(${joined(counted, " + ")})`;
-  return `${list} / ${divisor} ${exact(counted) ? "=" : "≈"} ${result}`;
+  const list = listed(counted, " + ");
+  const sum = counted.length > 9 ? `sum of ${list}` : `(${list})`;
+  return `${sum} / ${Math.round(1 / Math.max(...weights))} ${equals(counted)} ${result}`;
 }
+
+const alike = ([rows, columns]) => JSON.stringify(rows) === JSON.stringify(columns);
 
 // The formula of the size, with the numbers of each side that differs.
-export function formulaOf({ settings, sides, shapes }) {
-  const alike = JSON.stringify(sides[0]) === JSON.stringify(sides[1]);
-  const names = alike ? ["size"] : ["height", "width"];
-  const sizes = names.map((name, axis) => filled(settings, sides[axis], name));
-  const several = Math.max(...["input", "output"].map((part) => shapes[part][0])) > 1;
+function formulaOf({ settings, sides, shapes, model }) {
+  const names = alike(sides) ? ["="] : ["height =", "width ="];
+  const sizes = names.map((name, axis) => `${name} ${sizeIn(sides[axis], model.get("pairs"))}`);
+  const rule = settings.same
+    ? "input_size: padding='same' adds dilation·(kernel_size − 1) pixels"
+    : quotient(settings, model.get("pairs"));
+  const several = Math.max(shapes.input[0], shapes.output[0]) > 1;
   const parts = settings.convolves ? ["input", "weight", "output"] : ["input", "output"];
   const told = parts.map((part) => `${part} ${shapes[part].join("×")}`).join(", ");
-  return [...(several ? [told] : []), rule(settings), ...sizes].join("\n");
+  return [...(several ? [told] : []), `output size = ${rule}`, ...sizes].join("\n");
 }
 
-function rule({ kind, transposed, same, ceil_mode: ceil }) {
-  if (transposed)
-    return "output size = (input_size − 1)·stride − 2·padding + dilation·(kernel_size − 1) + output_padding + 1";
-  if (same)
-    return "output size = input_size: padding='same' adds dilation·(kernel_size − 1) pixels";
-  const [open, close] = ceil ? "⌈⌉" : "⌊⌋";
-  const window = kind === "AvgPool2d" ? "kernel_size" : "dilation·(kernel_size − 1) − 1";
-  return `output size = ${open}(input_size + 2·padding − ${window}) / stride${close} + 1`;
+const rounded = (ceil, text) => (ceil ? `⌈${text}⌉` : `⌊${text}⌋`);
+
+// The formula of the size in names or in numbers.
+function quotient({ kind, transposed, ceil_mode: ceil }, [n, k, s, p, d, rest]) {
+  if (transposed) return `(${n} − 1)·${s} − 2·${p} + ${d}·(${k} − 1) + ${rest} + 1`;
+  const window = kind === "AvgPool2d" ? k : `${d}·(${k} − 1) − 1`;
+  return `${rounded(ceil, `(${n} + 2·${p} − ${window}) / ${s}`)} + 1`;
 }
 
-function filled({ kind, transposed, same, ceil_mode: ceil }, side, name) {
-  const { input_size: n, kernel_size: k, stride: s, padding: p, dilation: d } = side;
-  const start = name === "size" ? "=" : `${name} =`;
-  if (transposed)
-    return `${start} (${n} − 1)·${s} − 2·${p} + ${d}·(${k} − 1) + ${side.output_padding} + 1 = ${side.out}`;
-  if (same) return `${start} ${n}, with ${side.before} before and ${side.after} behind`;
-  const [open, close] = ceil ? "⌈⌉" : "⌊⌋";
-  const window = kind === "AvgPool2d" ? `${k}` : `${d}·(${k} − 1) − 1`;
-  const dropped = ceil && Math.ceil(-side.more / s) + 1 > side.out;
-  const quotient = Number.isInteger(side.more / s)
-    ? -side.more / s
-    : `${open}${number(-side.more / s, 2)}${close}`;
-  return (
-    `${start} ${open}(${n} + 2·${p} − ${window}) / ${s}${close} + 1 = ${quotient} + 1${dropped ? " − 1" : ""} = ${side.out}` +
-    (dropped ? ", as the last window would start in the padding at the end and is dropped" : "")
+// The size of a side, computed with its numbers.
+function sizeIn(side, names) {
+  const { transposed, same, ceil_mode: ceil, more, out } = side;
+  if (same) return `${side.input_size}, with ${side.before} before and ${side.after} behind`;
+  const filled = quotient(
+    side,
+    names.map((name) => side[name]),
   );
+  if (transposed) return `${filled} = ${out}`;
+  const steps = -more / side.stride;
+  const whole = Number.isInteger(steps) ? steps : rounded(ceil, number(steps, 2));
+  if (!ceil || Math.ceil(steps) + 1 === out) return `${filled} = ${whole} + 1 = ${out}`;
+  return `${filled} = ${whole} + 1 − 1 = ${out}, as the last window would start in the padding at the end and is dropped`;
 }
 
 // What the windows leave: where the last one ends, and which pixels none reads; of a transposed
 // layer, how many products reach an output.
-export function leftOver({ settings, sides, shapes, layer }) {
+function leftOver({ settings, sides, shapes, layer }) {
   if (settings.transposed) {
-    const reached = new Array(shapes.output.reduce((a, b) => a * b, 1)).fill(0);
+    const reached = new Array(sizeOf(shapes.output)).fill(0);
     layer.taps.output.forEach((place) => reached[place]++);
     const [least, most] = [Math.min(...reached), Math.max(...reached)];
     return `Each output is the sum of ${least === most ? least : `${least} to ${most}`} products.`;
   }
-  const names =
-    JSON.stringify(sides[0]) === JSON.stringify(sides[1]) ? [""] : ["Height: ", "Width: "];
+  const names = alike(sides) ? [""] : ["Height: ", "Width: "];
   const ends = names.map((name, axis) => {
     const { more, stride: s, out } = sides[axis];
     const over = s * (out - 1) + more;
-    const place = over
-      ? `${plural(Math.abs(over), "pixel")} ${over > 0 ? "beyond" : "before"}`
-      : "at";
-    return `${name}${-more} / ${s} leaves ${((-more % s) + s) % s}: the last window ends ${place} the edge of the padded input.`;
+    const pixels = `${plural(Math.abs(over), "pixel")} ${over > 0 ? "beyond" : "before"}`;
+    return `${name}${-more} / ${s} leaves ${((-more % s) + s) % s}: the last window ends ${over ? pixels : "at"} the edge of the padded input.`;
   });
-  const [, height, width] = shapes.input;
-  const read = sides.map(
-    (side) => new Set(side.taps.map((tap) => tap.input).filter((i) => i >= 0)).size,
+  const pixels = shapes.input[1] * shapes.input[2];
+  const [rows, columns] = sides.map(
+    ({ cells }) => cells.filter(({ kind, unread }) => kind === "pixel" && !unread).length,
   );
-  return `${ends.join(" ")} ${height * width - read[0] * read[1]} of ${height * width} input pixels are read by no window.`;
+  return `${ends.join(" ")} ${pixels - rows * columns} of ${pixels} input pixels are read by no window.`;
 }

@@ -2,13 +2,16 @@
 // weight. Forward, backward, the stamps and the matrix are sums over that list. Python and torch
 // hold the truth; the tests compare every number with theirs.
 
-const ranges = (count) => Array.from({ length: count }, (_, i) => i);
+export const ranges = (count) => Array.from({ length: count }, (_, i) => i);
+export const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+// Where a number stands among all, in torch's order.
+export const placeOf = ([, height, width], channel, i, j) => (channel * height + i) * width + j;
 
 // The settings of the layer as it stands, sides as [height, width].
 export function settingsOf(model) {
   const kind = Object.keys(model.get("kinds"))[model.get("kind_index")];
-  const settings = { ...model.get("neutral"), kind };
   const taken = model.get("kinds")[kind];
+  const settings = { ...model.get("neutral"), kind };
   const width = (name) => model.get(model.get("locked") ? name : `${name}_width`);
   for (const name of ["input_size", "in_channels", ...taken])
     if (model.get("pairs").includes(name)) settings[name] = [model.get(name), width(name)];
@@ -16,76 +19,57 @@ export function settingsOf(model) {
     else settings[name] = model.get("modes")[model.get("padding_mode_index")];
   settings.convolves = taken.includes("groups");
   settings.transposed = kind === "ConvTranspose2d";
-  if (!settings.convolves) {
-    settings.out_channels = settings.groups = settings.in_channels;
-  }
+  if (!settings.convolves) settings.out_channels = settings.groups = settings.in_channels;
   return settings;
 }
 
-// The numbers of one side, by the names that the sentences have.
+// The settings of one side and what follows from them, by the names that the sentences have.
 function numbersOf(settings, axis) {
-  const side = {};
+  const side = { ...settings };
   for (const [name, value] of Object.entries(settings))
     if (Array.isArray(value)) side[name] = value[axis];
   const { input_size: n, kernel_size: k, stride: s, padding: p, dilation: d } = side;
   const span = d * (k - 1) + 1;
-  const before = settings.same ? Math.floor((span - 1) / 2) : p;
-  const after = settings.same ? span - 1 - before : p;
+  const before = side.same ? Math.floor((span - 1) / 2) : p;
+  const after = side.same ? span - 1 - before : p;
   const room = n + before + after;
   const size = (n - 1) * s - 2 * p + span + side.output_padding;
-  return { ...side, span, before, after, room, more: span - room, size };
+  const beyond = side.ceil_mode ? s - 1 : 0;
+  const more = span - room;
+  let count = Math.max(Math.floor((beyond - more) / s) + 1, 0);
+  if (side.ceil_mode && (count - 1) * s >= n + p) count--;
+  const mosts = { left: s - 1, half: Math.floor(k / 2), inner: n - 1 };
+  return { ...side, ...mosts, span, before, after, room, size, beyond, more, count };
 }
 
-function troublesOf(settings, side) {
-  const { kind, padding_mode: mode, same, ceil_mode: ceil } = settings;
-  const { input_size: n, kernel_size: k, stride: s, padding: p, dilation: d, more } = side;
-  if (settings.transposed)
-    return {
-      most: s - 1,
-      output_padding: side.output_padding >= Math.max(s, d),
-      empty: side.size < 1,
-    };
-  if (kind === "Conv2d")
-    return {
-      most: n - 1,
-      padding: side.after,
-      same: same && s > 1,
-      reflect: mode === "reflect" && side.after >= n,
-      circular: mode === "circular" && side.after > n,
-      window: more > 0,
-    };
-  const reads = (start) => ranges(k).some((tap) => start + tap * d >= 0 && start + tap * d < n);
+function troublesOf(side) {
+  const { kind, transposed, convolves, padding_mode: mode, groups, after, more } = side;
+  const { input_size: n, kernel_size: k, stride: s, padding: p, dilation: d } = side;
+  const misses = (start) => ranges(k).every((tap) => start + tap * d < 0 || start + tap * d >= n);
   return {
-    most: Math.floor(k / 2),
-    half: 2 * p > side.span,
-    half_plain: 2 * p > k,
-    pool: more > (ceil ? s - 1 : 0),
-    alone: kind === "MaxPool2d" && !placesOf(settings, side).every((i) => reads(i * s - p)),
+    groups: side.in_channels % groups || side.out_channels % groups,
+    same: side.same && s > 1,
+    output_padding: side.output_padding >= Math.max(s, d),
+    empty: transposed && side.size < 1,
+    half: !convolves && 2 * p > side.span,
+    half_plain: !convolves && 2 * p > k,
+    reflect: mode === "reflect" && after >= n,
+    circular: mode === "circular" && after > n,
+    window: kind === "Conv2d" && more > 0,
+    pool: !convolves && more > side.beyond,
+    alone: kind === "MaxPool2d" && ranges(side.count).some((place) => misses(place * s - p)),
   };
 }
 
 // Why no window fits, as a sentence, or "".
 export function troubleOf(settings, sentences) {
-  const { in_channels, out_channels, groups } = settings;
-  const filled = (key, values) => sentences[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  for (const [key, count] of Object.entries({ in: in_channels, out: out_channels }))
-    if (count % groups) return filled(`${key}_groups`, { in_channels, out_channels, groups });
   const sides = [0, 1].map((axis) => numbersOf(settings, axis));
-  const found = sides.map((side) => troublesOf(settings, side));
-  for (const key of Object.keys(sentences))
-    for (const axis of [0, 1])
-      if (found[axis][key] === true) {
-        const { most, padding = sides[axis].padding } = found[axis];
-        return filled(key, { ...sides[axis], most, padding });
-      }
+  const found = sides.map(troublesOf);
+  for (const [key, sentence] of Object.entries(sentences)) {
+    const side = sides[found.findIndex((troubles) => troubles[key])];
+    if (side) return sentence.replace(/\{(\w+)\}/g, (_, name) => side[name]);
+  }
   return "";
-}
-
-// Where windows stand along one side: 0, 1, … in steps of the stride.
-function placesOf(settings, { input_size: n, padding: p, stride: s, more }) {
-  let count = Math.floor((-more + (settings.ceil_mode ? s - 1 : 0)) / s) + 1;
-  if (settings.ceil_mode && (count - 1) * s >= n + p) count--;
-  return ranges(Math.max(count, 0));
 }
 
 // The pixel that stands at a place of the padded side, or −1 for none.
@@ -97,84 +81,82 @@ function source(place, n, mode) {
   return -1;
 }
 
-// One side of the layer: which output reads which input through which weight of the window.
+// One side of the layer: which output reads which input through which weight of the window, and
+// what stands at each cell of the input's board, on which `place` counts. A transposed layer walks
+// over its inputs and needs no board for the padding that it takes off.
 function sideOf(settings, axis) {
   const side = numbersOf(settings, axis);
-  const { input_size: n, kernel_size: k, stride: s, dilation: d, before } = side;
-  const weights = ranges(k);
-  if (settings.transposed) {
-    const landing = (i, weight) => ({
-      input: i,
-      weight,
-      output: i * s + weight * d - side.padding,
-    });
-    const taps = ranges(n).flatMap((i) => weights.map((weight) => landing(i, weight)));
-    const inside = ({ output }) => output >= 0 && output < side.size;
-    return { ...side, out: side.size, taps: taps.filter(inside), shown: n, before: 0, after: 0 };
-  }
-  const places = placesOf(settings, side);
-  const at = (place) => source(place, n, settings.padding_mode);
-  const read = (output, weight) => ({
-    output,
-    weight,
-    input: at(output * s + weight * d - before),
+  const { input_size: n, kernel_size: k, stride: s, dilation: d, transposed, room } = side;
+  const [before, after] = transposed ? [0, 0] : [side.before, side.after];
+  const out = transposed ? side.size : side.count;
+  const at = (place) => source(place - before, n, side.padding_mode);
+  const taps = ranges(transposed ? n : out)
+    .flatMap((step) => ranges(k).map((weight) => ({ step, weight, to: step * s + weight * d })))
+    .map(({ step, weight, to }) =>
+      transposed
+        ? { input: step, weight, output: to - side.padding, place: step }
+        : { input: at(to), weight, output: step, place: to },
+    )
+    .filter(({ output }) => output >= 0 && output < out);
+  const read = new Set(taps.map(({ input }) => input));
+  const shown = transposed ? n : Math.max(room, (out - 1) * s + side.span);
+  const cells = ranges(shown).map((place) => {
+    const pixel = place >= before && place < before + n;
+    const kind = pixel ? "pixel" : place < before + n + after ? "pad" : "beyond";
+    return { kind, input: at(place), unread: !read.has(at(place)) };
   });
-  const taps = places.flatMap((output) => weights.map((weight) => read(output, weight)));
-  const shown = Math.max(side.room, (places.length - 1) * s + side.span);
-  const counted = places.map((output) => {
-    const [first, end] = [output * s - before, output * s - before + k];
-    const [low, high] = settings.count_include_pad ? [-before, n + side.after] : [0, n];
-    return Math.min(end, high) - Math.max(first, low);
-  });
-  return { ...side, out: places.length, taps, shown, counted, at };
+  const [low, high] = side.count_include_pad ? [0, room] : [before, before + n];
+  const counted = (output) => Math.min(output * s + k, high) - Math.max(output * s, low);
+  return { ...side, before, after, out, taps, cells, counted: ranges(out).map(counted) };
 }
 
-// The layer with its taps. Outputs, inputs and weights are numbered in torch's order.
+// The layer with its taps.
 export function layerOf(settings) {
   const sides = [sideOf(settings, 0), sideOf(settings, 1)];
-  const [rows, columns] = sides;
   const { in_channels: ins, out_channels: outs, groups, transposed, convolves } = settings;
   const [reads, makes] = [ins / groups, outs / groups];
-  const input = [ins, rows.input_size, columns.input_size];
-  const output = [outs, rows.out, columns.out];
-  const weight = [...(transposed ? [ins, makes] : [outs, reads]), ...settings.kernel_size];
-  const layer = { settings, sides, shapes: { input, output, weight }, reads, makes, convolves };
+  const shapes = {
+    input: [ins, ...settings.input_size],
+    output: [outs, ...sides.map(({ out }) => out)],
+    weight: [...(transposed ? [ins, makes] : [outs, reads]), ...settings.kernel_size],
+  };
+  const layer = { settings, sides, shapes, reads, makes, convolves };
   return { ...layer, taps: tapsOf(layer) };
 }
 
-function tapsOf({ settings, sides: [rows, columns], shapes, reads, makes }) {
-  const outs = shapes.output[0];
-  const count = outs * reads * rows.taps.length * columns.taps.length;
-  const [output, input, weight] = [0, 1, 2].map(() => new Int32Array(count));
-  let tap = 0;
-  const note = (o, c, kernel, row, column) => {
-    const outside = row.input < 0 || column.input < 0;
-    const at = ([, height, width], channel, i, j) => (channel * height + i) * width + j;
-    output[tap] = at(shapes.output, o, row.output, column.output);
-    input[tap] = outside ? -1 : at(shapes.input, c, row.input, column.input);
-    weight[tap++] = at(shapes.weight.slice(1), kernel, row.weight, column.weight);
-  };
-  for (let o = 0; o < outs; o++)
-    for (let within = 0; within < reads; within++) {
-      const c = Math.floor(o / makes) * reads + within;
-      const kernel = settings.transposed ? c * makes + (o % makes) : o * reads + within;
-      for (const row of rows.taps)
-        for (const column of columns.taps) note(o, c, kernel, row, column);
-    }
-  return { output, input, weight };
+// The input channels that an output channel reads.
+export const channelsOf = ({ reads, makes }, channel) =>
+  ranges(reads).map((within) => Math.floor(channel / makes) * reads + within);
+
+// Which of all kernels lies between an output and an input channel.
+export const kernelAt = ({ settings, reads, makes }, channel, c) =>
+  settings.transposed ? c * makes + (channel % makes) : channel * reads + (c % reads);
+
+function tapsOf(layer) {
+  const { shapes, sides } = layer;
+  const taps = { output: [], input: [], weight: [] };
+  for (const channel of ranges(shapes.output[0]))
+    for (const c of channelsOf(layer, channel))
+      for (const row of sides[0].taps)
+        for (const column of sides[1].taps) {
+          const outside = row.input < 0 || column.input < 0;
+          const kernel = kernelAt(layer, channel, c);
+          taps.output.push(placeOf(shapes.output, channel, row.output, column.output));
+          taps.input.push(outside ? -1 : placeOf(shapes.input, c, row.input, column.input));
+          taps.weight.push(placeOf(shapes.weight.slice(1), kernel, row.weight, column.weight));
+        }
+  return taps;
 }
 
 // What each tap weighs: its weight, its share of the average, or 1 for the largest of a window.
-export function valuesOf(layer, input, weight) {
-  const { taps, settings, sides, shapes } = layer;
-  if (layer.convolves) return Float64Array.from(taps.weight, (place) => weight[place]);
+export function valuesOf({ taps, settings, sides, shapes, convolves }, input, weight) {
+  if (convolves) return taps.weight.map((place) => weight[place]);
   if (settings.kind === "AvgPool2d") {
-    const [rows, columns] = sides;
-    return Float64Array.from(taps.output, (place) => {
-      const row = Math.floor(place / shapes.output[2]) % shapes.output[1];
-      const count = rows.counted[row] * columns.counted[place % shapes.output[2]];
-      return 1 / (settings.divisor_override || count);
-    });
+    const [, height, width] = shapes.output;
+    const counts = sides.map((side) => side.counted);
+    const count = (place) =>
+      counts[0][Math.floor(place / width) % height] * counts[1][place % width];
+    return taps.output.map((place) => 1 / (settings.divisor_override || count(place)));
   }
   const winner = new Map();
   taps.output.forEach((place, tap) => {
@@ -182,44 +164,46 @@ export function valuesOf(layer, input, weight) {
     if (taps.input[tap] >= 0 && (input[taps.input[tap]] > best || !winner.has(place)))
       winner.set(place, tap);
   });
-  return Float64Array.from(taps.output, (place, tap) => Number(winner.get(place) === tap));
+  return taps.output.map((place, tap) => Number(winner.get(place) === tap));
 }
 
 // The sum of what all taps carry, by where they lead.
-function summed(size, places, carried) {
-  const sums = new Array(size).fill(0);
-  for (let tap = 0; tap < places.length; tap++)
-    if (places[tap] >= 0) sums[places[tap]] += carried(tap);
+function summed(shape, places, carried) {
+  const sums = new Array(sizeOf(shape)).fill(0);
+  places.forEach((place, tap) => {
+    if (place >= 0) sums[place] += carried(tap);
+  });
   return sums;
 }
 
-const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+const channelOf =
+  ([, height, width]) =>
+  (place) =>
+    Math.floor(place / (height * width));
 
 export function forward({ taps, shapes }, values, input, bias) {
-  const channel = shapes.output[1] * shapes.output[2];
-  const read = (tap) => (taps.input[tap] < 0 ? 0 : values[tap] * input[taps.input[tap]]);
-  const sums = summed(sizeOf(shapes.output), taps.output, read);
-  return sums.map((sum, place) => sum + (bias?.[Math.floor(place / channel)] ?? 0));
+  const read = (tap) => values[tap] * (input[taps.input[tap]] ?? 0);
+  const channel = channelOf(shapes.output);
+  const sums = summed(shapes.output, taps.output, read);
+  return sums.map((sum, place) => sum + (bias[channel(place)] ?? 0));
 }
 
 // The gradients, where the outputs send back `sent`: the same taps, read the other way.
 export function backward({ taps, shapes }, values, input, sent) {
   const back = (tap) => values[tap] * sent[taps.output[tap]];
-  const carried = (tap) =>
-    (taps.input[tap] < 0 ? 0 : input[taps.input[tap]]) * sent[taps.output[tap]];
-  const channel = shapes.output[1] * shapes.output[2];
-  const channels = sent.map((_, place) => Math.floor(place / channel));
+  const carried = (tap) => (input[taps.input[tap]] ?? 0) * sent[taps.output[tap]];
+  const channels = sent.map((_, place) => channelOf(shapes.output)(place));
   return {
-    input: summed(sizeOf(shapes.input), taps.input, back),
-    weight: summed(sizeOf(shapes.weight), taps.weight, carried),
-    bias: summed(shapes.output[0], channels, (place) => sent[place]),
+    input: summed(shapes.input, taps.input, back),
+    weight: summed(shapes.weight, taps.weight, carried),
+    bias: summed([shapes.output[0]], channels, (place) => sent[place]),
   };
 }
 
 // The same taps as a table: a row for each output, a column for each input.
 export function matrixOf({ taps, shapes }, values) {
-  const width = sizeOf(shapes.input);
-  const rows = ranges(sizeOf(shapes.output)).map(() => new Array(width).fill(0));
+  const columns = sizeOf(shapes.input);
+  const rows = ranges(sizeOf(shapes.output)).map(() => new Array(columns).fill(0));
   taps.output.forEach((place, tap) => {
     if (taps.input[tap] >= 0) rows[place][taps.input[tap]] += values[tap];
   });
