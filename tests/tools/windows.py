@@ -32,6 +32,7 @@ NEAR = {"kernel_size": (1, 3), "padding": (0, 1), "dilation": (1, 2), "groups": 
 NEAR = RANGES | NEAR | {"input_size": (4, 12), "output_padding": (0, 1)}
 PART = 100  # settings at once: Playwright is slow with many small values
 BIAS = [1.5, -2, 0.25, 3]
+SLIPS = re.compile(r"\b(undefined|null|NaN|true|false|Infinity)\b|\[object|\{\w")
 # Sets one setting after the other and reads back what both views show.
 WALK = """async (walk) => {
   const boards = BOARDS;
@@ -50,6 +51,7 @@ WALK = """async (walk) => {
       if (seen.trouble) continue;
       seen[view] = { boards: boards(), pixels: places("pixel"), taps: places("pixel.tap") };
       for (const name of lines) seen[view][name] = text(name);
+      seen[view].words = [...document.querySelectorAll(".bench :is(h4, p)")].map((one) => one.textContent);
     }
     shown.push(seen);
   }
@@ -177,6 +179,8 @@ def check_shown(bench: LayerBench, settings: dict, state: dict, shown: dict) -> 
     assert shown["code"] == bench.code, settings
     if large:
         return f"{ending}, too large to be drawn"
+    slips = [one for view in shown.values() if "words" in view for one in view["words"]]
+    assert not any(map(SLIPS.search, [*slips, shown["trouble"]])), settings
     if ending == "equal":
         step = min(state["step"], output[0].numel() - 1)
         place = min(state["channel"], len(output) - 1), *divmod(step, output.shape[2])

@@ -16,8 +16,9 @@ from helpers.widgets.layer_bench import LayerBench
 from helpers.widgets.layer_controls import VIEWS
 from helpers.widgets.signatures import KINDS, PAIRS
 
-# The quick tier looks at a sample of the settings; the whole suite at more.
-EVERY = pytest.mark.parametrize("every", [97, pytest.param(7, marks=pytest.mark.slow)])
+# The quick tier looks at a sample of the settings; the whole suite at more. No range of
+# a setting has as many values.
+EVERY = pytest.mark.parametrize("every", [97, pytest.param(11, marks=pytest.mark.slow)])
 
 
 def sobel(**settings):
