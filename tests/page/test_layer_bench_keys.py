@@ -370,6 +370,16 @@ def test_no_number_is_wider_than_its_cell(page, width):
         assert wide == []
 
 
+@pytest.mark.parametrize("view", ["forward", "backward"])
+def test_many_boards_are_no_wider_than_their_place(opened, view):
+    page = opened(LayerBench(nn.Conv2d(3, 4, 3, padding=1), size=12, view=view))
+    for width in (390, 460, 560, 900, 1400):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(100)
+        room = "(at) => at.clientWidth - at.scrollWidth"
+        assert page.locator(".bench").evaluate(room) >= 0, width
+
+
 def test_what_is_pointed_at_is_said_where_numbers_are_too_small(opened):
     page = opened(LayerBench(nn.Conv2d(3, 4, 3), "random", size=12, weight="Gaussian"))
     assert page.locator("[aria-label='Output 3'].bare").count() == 1
