@@ -21,7 +21,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION])
 WARM = LinearSegmentedColormap.from_list("warm", ["white", VERMILION])
 DASHES = ["-", "--", ":", "-."]
 DOTS_PER_INCH = 80
-PAPER = 47  # after as many colours
+PAPER = 31  # after as many colours
 OPERATION = dict(boxstyle="round", facecolor="0.94", edgecolor="0.4", linewidth=1)
 LEAF = dict(boxstyle="square", facecolor="#ddf3ec", edgecolor=GREEN, linewidth=2)
 
@@ -35,7 +35,7 @@ class Picture:
         _suit_both_themes(figure)
         how = dict(bbox_inches="tight", transparent=True)
         figure.savefig(drawing, format="png", dpi=DOTS_PER_INCH, **how)
-        # 47 colours are enough, and keep the notebooks small for slow networks. One
+        # 31 colours are enough, and keep the notebooks small for slow networks. One
         # more lets the page's own paper through.
         drawn = Image.open(drawing)
         flat = Image.new("RGB", drawn.size, "white")
