@@ -50,6 +50,8 @@ class Picture:
     def save(self, path: str) -> None:
         """Keep the drawing in a file; .svg and .pdf stay sharp at any size."""
         about = {"Title": self.alt}
+        for text in self._figure.findobj(Text):
+            text.set_path_effects([])  # with a rim, words become curves
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "the same each time"}):
             self._figure.savefig(path, bbox_inches="tight", metadata=about)
 
