@@ -232,6 +232,7 @@ def test_a_view_that_the_layer_lacks_is_forward(opened):
     assert pressed.all_inner_texts() == ["stamps"]
 
 
+@pytest.mark.slow
 def test_undo_takes_changes_back_one_by_one_and_reset_all(opened):
     page = opened(LayerBench(nn.Conv2d(1, 1, 3, bias=False), weight="box"))
     first = said(page, "code code"), output(page).tolist()
@@ -253,6 +254,7 @@ def test_undo_takes_changes_back_one_by_one_and_reset_all(opened):
     assert (said(page, "code code"), output(page).tolist()) == first
 
 
+@pytest.mark.slow
 def test_undo_brings_back_what_fitted(opened):
     page = opened(LayerBench(nn.Conv2d(1, 1, 3), size=4))
     before = said(page, "status")
@@ -262,6 +264,7 @@ def test_undo_brings_back_what_fitted(opened):
     assert (said(page, "trouble"), said(page, "status")) == ("", before)
 
 
+@pytest.mark.slow
 def test_play_walks_to_the_end_and_starts_again(opened):
     page = opened(LayerBench(nn.Conv2d(1, 1, 3), size=4))
     play = page.get_by_role("button", name="Play or pause")
@@ -325,6 +328,7 @@ def test_a_bench_may_start_where_no_window_fits(opened):
     assert output(page).shape == (5, 5)
 
 
+@pytest.mark.slow
 def test_a_window_that_grows_too_large_to_be_drawn_says_so(opened):
     bench = LayerBench(nn.ConvTranspose2d(1, 1, 3, stride=4), size=12)
     page = opened(bench)
