@@ -29,14 +29,19 @@ export function lookAt(model, layer) {
   );
   const now = placeOf(shapes.output, channel, row, column);
   const channels = channelsOf(layer, channel);
-  const sent = sentOf(model, layer);
   const alone = model.get("alone");
-  const sends = alone ? sent.map((value, place) => (place === now ? value : 0)) : sent;
-  const back = view === "backward" ? backward(layer, values, input, sends) : undefined;
-  return {
+  const look = {
     ...{ ...layer, model, layer, input, weight, bias, values, output, views, view, steps },
-    ...{ channel, step, row, column, taps, now, channels, sent, alone, back },
+    ...{ channel, step, row, column, taps, now, channels, alone },
   };
+  return view === "backward" ? { ...look, ...wayBack(look) } : look;
+}
+
+// What the outputs send, and what arrives; with `alone`, the chosen output alone sends.
+function wayBack({ model, layer, values, input, now, alone }) {
+  const sent = sentOf(model, layer);
+  const sends = alone ? sent.map((value, place) => (place === now ? value : 0)) : sent;
+  return { sent, back: backward(layer, values, input, sends) };
 }
 
 const named = (name, place, count) => (count > 1 ? `${name} ${place}` : name);
@@ -194,9 +199,10 @@ function matrixBoard({ layer, shapes, values, now, model }) {
   const steps = sizeOf(shapes.output.slice(1));
   const output = (i, j) => (turned ? j : i);
   const placed = (place) => ({ channel: Math.floor(place / steps), step: place % steps });
+  const size = `${table.length}×${table[0].length}`;
   return {
     label: "Matrix",
-    title: `${name} ${table.length}×${table[0].length}: a row for each ${down}, a column for each ${along}`,
+    title: `${name} ${size}: a row for each ${down}, a column for each ${along}`,
     values: table,
     classes: (i, j) => (output(i, j) === now ? "current" : ""),
     free: true,
@@ -210,9 +216,15 @@ export function columnsOf(look) {
   const [, height, width] = shapes.output;
   const [reads, makes] = [sizeOf(shapes.input), sizeOf(shapes.output)];
   if (Math.max(height, width) > MOST_SIDE)
-    return `The output has ${height}×${width} numbers, more than can be read: ${MOST_SIDE} on a side can. bench.output has them all.`;
+    return (
+      `The output has ${height}×${width} numbers, more than can be read: ` +
+      `${MOST_SIDE} on a side can. bench.output has them all.`
+    );
   if (view === "matrix" && Math.max(reads, makes) > MOST_ROWS)
-    return `The matrix has ${makes} rows and ${reads} columns, more than can be read: ${MOST_ROWS} can. Choose a smaller input; bench.matrix has them all.`;
+    return (
+      `The matrix has ${makes} rows and ${reads} columns, more than can be read: ` +
+      `${MOST_ROWS} can. Choose a smaller input; bench.matrix has them all.`
+    );
   if (view === "matrix") return [[matrixBoard(look)]];
   const inputs = inputBoards(look);
   const kernels = settings.convolves

@@ -149,7 +149,8 @@ function sizeIn(side, names) {
   const steps = -more / side.stride;
   const whole = Number.isInteger(steps) ? steps : rounded(ceil, number(steps, 2));
   if (!ceil || Math.ceil(steps) + 1 === out) return `${filled} = ${whole} + 1 = ${out}`;
-  return `${filled} = ${whole} + 1 − 1 = ${out}, as the last window would start in the padding at the end and is dropped`;
+  const dropped = "as the last window would start in the padding at the end and is dropped";
+  return `${filled} = ${whole} + 1 − 1 = ${out}, ${dropped}`;
 }
 
 // What the windows leave: where the last one ends, and which pixels none reads; of a transposed
@@ -166,11 +167,14 @@ function leftOver({ settings, sides, shapes, layer }) {
     const { more, stride: s, out } = sides[axis];
     const over = s * (out - 1) + more;
     const pixels = `${plural(Math.abs(over), "pixel")} ${over > 0 ? "beyond" : "before"}`;
-    return `${name}${-more} / ${s} leaves ${((-more % s) + s) % s}: the last window ends ${over ? pixels : "at"} the edge of the padded input.`;
+    const rest = `${-more} / ${s} leaves ${((-more % s) + s) % s}`;
+    const edge = `${over ? pixels : "at"} the edge of the padded input`;
+    return `${name}${rest}: the last window ends ${edge}.`;
   });
   const pixels = shapes.input[1] * shapes.input[2];
   const [rows, columns] = sides.map(
     ({ cells }) => cells.filter(({ kind, unread }) => kind === "pixel" && !unread).length,
   );
-  return `${ends.join(" ")} ${pixels - rows * columns} of ${pixels} input pixels are read by no window.`;
+  const missed = `${pixels - rows * columns} of ${pixels} input pixels`;
+  return `${ends.join(" ")} ${missed} are read by no window.`;
 }

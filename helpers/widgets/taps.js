@@ -133,30 +133,38 @@ export const kernelAt = ({ settings, reads, makes }, channel, c) =>
   settings.transposed ? c * makes + (channel % makes) : channel * reads + (c % reads);
 
 function tapsOf(layer) {
-  const { shapes, sides } = layer;
-  const taps = { output: [], input: [], weight: [] };
+  const { shapes, sides, reads } = layer;
+  const [rows, columns] = sides.map((side) => side.taps);
+  const count = shapes.output[0] * reads * rows.length * columns.length;
+  const [output, input, weight] = ranges(3).map(() => new Int32Array(count));
+  const kernels = shapes.weight.slice(1);
+  let tap = 0;
   for (const channel of ranges(shapes.output[0]))
-    for (const c of channelsOf(layer, channel))
-      for (const row of sides[0].taps)
-        for (const column of sides[1].taps) {
+    for (const c of channelsOf(layer, channel)) {
+      const kernel = kernelAt(layer, channel, c);
+      for (const row of rows)
+        for (const column of columns) {
           const outside = row.input < 0 || column.input < 0;
-          const kernel = kernelAt(layer, channel, c);
-          taps.output.push(placeOf(shapes.output, channel, row.output, column.output));
-          taps.input.push(outside ? -1 : placeOf(shapes.input, c, row.input, column.input));
-          taps.weight.push(placeOf(shapes.weight.slice(1), kernel, row.weight, column.weight));
+          output[tap] = placeOf(shapes.output, channel, row.output, column.output);
+          input[tap] = outside ? -1 : placeOf(shapes.input, c, row.input, column.input);
+          weight[tap++] = placeOf(kernels, kernel, row.weight, column.weight);
         }
-  return taps;
+    }
+  return { output, input, weight };
 }
 
 // What each tap weighs: its weight, its share of the average, or 1 for the largest of a window.
 export function valuesOf({ taps, settings, sides, shapes, convolves }, input, weight) {
-  if (convolves) return taps.weight.map((place) => weight[place]);
+  if (convolves) return Float64Array.from(taps.weight, (place) => weight[place]);
   if (settings.kind === "AvgPool2d") {
     const [, height, width] = shapes.output;
     const counts = sides.map((side) => side.counted);
     const count = (place) =>
       counts[0][Math.floor(place / width) % height] * counts[1][place % width];
-    return taps.output.map((place) => 1 / (settings.divisor_override || count(place)));
+    return Float64Array.from(
+      taps.output,
+      (place) => 1 / (settings.divisor_override || count(place)),
+    );
   }
   const winner = new Map();
   taps.output.forEach((place, tap) => {
@@ -164,7 +172,7 @@ export function valuesOf({ taps, settings, sides, shapes, convolves }, input, we
     if (taps.input[tap] >= 0 && (input[taps.input[tap]] > best || !winner.has(place)))
       winner.set(place, tap);
   });
-  return taps.output.map((place, tap) => Number(winner.get(place) === tap));
+  return Float64Array.from(taps.output, (place, tap) => Number(winner.get(place) === tap));
 }
 
 // The sum of what all taps carry, by where they lead.
