@@ -1,17 +1,10 @@
 """The checkers of notebook 01 tell right from wrong kindly."""
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from exercises import lesson_01 as checks
-from exercising import (
-    assert_helped,
-    assert_praised,
-    assert_solutions_pass,
-    assert_waits,
-    by_unfold,
-)
+from exercising import Lesson, by_unfold
 from refresh import NOTEBOOKS
 from torch import nn
 
@@ -184,21 +177,6 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("check", "answer"), RIGHT)
-def test_right_answers_are_praised(check, answer):
-    assert_praised(check, answer)
-
-
-@pytest.mark.parametrize(("check", "answer", "hint"), WRONG)
-def test_wrong_answers_get_one_sentence_that_helps(check, answer, hint):
-    assert_helped(check, answer, hint)
-
-
-@pytest.mark.parametrize("check", dict.fromkeys(check for check, _ in RIGHT))
-def test_no_answer_yet_is_no_mistake(check):
-    assert_waits(check)
-
-
-@pytest.mark.parametrize("path", [NOTEBOOKS[0]], ids=lambda path: path.stem)
-def test_solutions_in_the_notebook_pass(path):
-    assert_solutions_pass(path)
+class TestCheckers(Lesson):
+    right, wrong = RIGHT, WRONG
+    notebook = NOTEBOOKS[0]

@@ -4,13 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from exercises import lesson_03 as checks
-from exercising import (
-    assert_helped,
-    assert_praised,
-    assert_solutions_pass,
-    assert_waits,
-    said,
-)
+from exercising import Lesson, said
 from refresh import NOTEBOOKS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -346,24 +340,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("check", "answer"), RIGHT)
-def test_right_answers_are_praised(check, answer):
-    assert_praised(check, answer)
-
-
-@pytest.mark.parametrize(("check", "answer", "hint"), WRONG)
-def test_wrong_answers_get_one_sentence_that_helps(check, answer, hint):
-    assert_helped(check, answer, hint)
-
-
-@pytest.mark.parametrize("check", dict.fromkeys(check for check, _ in RIGHT))
-def test_no_answer_yet_is_no_mistake(check):
-    assert_waits(check)
-
-
-@pytest.mark.parametrize("path", [NOTEBOOKS[2]], ids=lambda path: path.stem)
-def test_solutions_in_the_notebook_pass(path):
-    assert_solutions_pass(path)
+class TestCheckers(Lesson):
+    right, wrong = RIGHT, WRONG
+    notebook = NOTEBOOKS[2]
 
 
 @pytest.mark.parametrize("check", [checks.own_network, checks.repaired])

@@ -4,18 +4,10 @@ import copy
 from functools import partial
 
 import numpy as np
-import pytest
 import torch
 from answers import Exercise
 from exercises import lesson_04 as checks
-from exercising import (
-    assert_helped,
-    assert_praised,
-    assert_solutions_pass,
-    assert_waits,
-    pairs,
-    train,
-)
+from exercising import Lesson, train
 from refresh import NOTEBOOKS
 from torch import nn
 
@@ -343,23 +335,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("check", "answer"), pairs(RIGHT))
-def test_right_answers_are_praised(check, answer):
-    assert_praised(check, answer)
-
-
-@pytest.mark.parametrize(("check", "answer"), pairs(WRONG))
-def test_wrong_answers_get_one_sentence_that_helps(check, answer):
-    assert_helped(check, *answer)
-
-
-@pytest.mark.parametrize("check", RIGHT)
-def test_no_answer_yet_is_no_mistake(check):
-    assert_waits(check)
-
-
-def test_solutions_in_the_notebook_pass():
-    assert_solutions_pass(NOTEBOOKS[3])
+class TestCheckers(Lesson):
+    right, wrong = RIGHT, WRONG
+    notebook = NOTEBOOKS[3]
 
 
 def test_an_answer_that_leaves_gradients_off_is_judged_twice_alike():

@@ -5,19 +5,10 @@ import math
 from functools import partial
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from exercises import lesson_05 as checks
-from exercising import (
-    assert_helped,
-    assert_praised,
-    assert_solutions_pass,
-    assert_waits,
-    cross_entropy,
-    held,
-    pairs,
-)
+from exercising import Lesson, cross_entropy, held
 from refresh import NOTEBOOKS
 from scipy.stats import beta
 from torch import nn
@@ -325,20 +316,6 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("check", "answer"), pairs(RIGHT))
-def test_right_answers_are_praised(check, answer):
-    assert_praised(check, answer)
-
-
-@pytest.mark.parametrize(("check", "answer"), pairs(WRONG))
-def test_wrong_answers_get_one_sentence_that_helps(check, answer):
-    assert_helped(check, *answer)
-
-
-@pytest.mark.parametrize("check", RIGHT)
-def test_no_answer_yet_is_no_mistake(check):
-    assert_waits(check)
-
-
-def test_solutions_in_the_notebook_pass():
-    assert_solutions_pass(NOTEBOOKS[4])
+class TestCheckers(Lesson):
+    right, wrong = RIGHT, WRONG
+    notebook = NOTEBOOKS[4]

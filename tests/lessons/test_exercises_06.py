@@ -4,17 +4,10 @@ import contextlib
 import copy
 from functools import partial
 
-import pytest
 import torch
 import torch.nn.functional as F
 from exercises import lesson_06 as checks
-from exercising import (
-    assert_helped,
-    assert_praised,
-    assert_solutions_pass,
-    assert_waits,
-    pairs,
-)
+from exercising import Lesson
 from refresh import NOTEBOOKS
 
 
@@ -258,20 +251,6 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("check", "answer"), pairs(RIGHT))
-def test_right_answers_are_praised(check, answer):
-    assert_praised(check, answer)
-
-
-@pytest.mark.parametrize(("check", "answer"), pairs(WRONG))
-def test_wrong_answers_get_one_sentence_that_helps(check, answer):
-    assert_helped(check, *answer)
-
-
-@pytest.mark.parametrize("check", RIGHT)
-def test_no_answer_yet_is_no_mistake(check):
-    assert_waits(check)
-
-
-def test_solutions_in_the_notebook_pass():
-    assert_solutions_pass(NOTEBOOKS[5])
+class TestCheckers(Lesson):
+    right, wrong = RIGHT, WRONG
+    notebook = NOTEBOOKS[5]

@@ -4,11 +4,10 @@ from collections import Counter
 from functools import partial
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from exercises import lesson_06 as checks
-from exercising import assert_helped, assert_praised, assert_waits, pairs
+from exercising import Checkers
 
 
 def shares(matrix, floor=1):
@@ -258,16 +257,5 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("check", "answer"), pairs(RIGHT))
-def test_right_answers_are_praised(check, answer):
-    assert_praised(check, answer)
-
-
-@pytest.mark.parametrize(("check", "answer"), pairs(WRONG))
-def test_wrong_answers_get_one_sentence_that_helps(check, answer):
-    assert_helped(check, *answer)
-
-
-@pytest.mark.parametrize("check", RIGHT)
-def test_no_answer_yet_is_no_mistake(check):
-    assert_waits(check)
+class TestCheckers(Checkers):
+    right, wrong = RIGHT, WRONG

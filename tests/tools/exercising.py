@@ -20,9 +20,13 @@ def said(check: Callable, *answer: object) -> str:
     return out.getvalue()
 
 
-def pairs(answers: dict[Callable, list]) -> list[tuple[Callable, object]]:
-    """Return each checker with each of the answers that are listed for it."""
-    return [(check, one) for check, given in answers.items() for one in given]
+def pairs(answers: dict[Callable, list] | list[tuple]) -> list[tuple[Callable, object]]:
+    """Return each checker with each of the answers that are listed for it; a wrong one
+    with its hint.
+    """
+    if isinstance(answers, dict):
+        return [(check, one) for check, given in answers.items() for one in given]
+    return [(check, rest if rest[1:] else rest[0]) for check, *rest in answers]
 
 
 def verdicts_on_solutions(path: Path) -> Iterator[str]:
@@ -59,25 +63,45 @@ def solved(path: Path) -> Iterator[tuple[dict, str, str, str]]:
             yield space, name, variable, _solution(text.source)
 
 
-def assert_praised(check: Callable, answer: object) -> None:
-    assert said(check, answer).startswith("✓ Right: ")
+class Checkers:
+    """The tests of a file's checkers; its own class names the tables of answers."""
+
+    right: dict | list
+    wrong: dict | list
+
+    def pytest_generate_tests(self, metafunc) -> None:
+        names = metafunc.fixturenames
+        if {"answer", "hint"} <= {*names}:
+            rows = [(check, *both) for check, both in pairs(self.wrong)]
+            metafunc.parametrize(("check", "answer", "hint"), rows)
+        elif "answer" in names:
+            metafunc.parametrize(("check", "answer"), pairs(self.right))
+        elif "check" in names:
+            checks = dict.fromkeys(check for check, _ in pairs(self.right))
+            metafunc.parametrize("check", checks)
+
+    def test_right_answers_are_praised(self, check, answer):
+        assert said(check, answer).startswith("✓ Right: ")
+
+    def test_wrong_answers_get_one_sentence_that_helps(self, check, answer, hint):
+        verdict = said(check, answer)
+        assert verdict.startswith("✗ Not yet: ") and hint in verdict
+        assert verdict.count("\n") == 1 and "Traceback" not in verdict
+
+    def test_no_answer_yet_is_no_mistake(self, check):
+        assert said(check).startswith("… Nothing to check yet")
+        assert said(check, None) == said(check)
 
 
-def assert_helped(check: Callable, answer: object, hint: str) -> None:
-    verdict = said(check, answer)
-    assert verdict.startswith("✗ Not yet: ") and hint in verdict
-    assert verdict.count("\n") == 1 and "Traceback" not in verdict
+class Lesson(Checkers):
+    """The same, and the solutions that stand in the lesson's notebook."""
 
+    notebook: Path
 
-def assert_waits(check: Callable) -> None:
-    assert said(check).startswith("… Nothing to check yet")
-    assert said(check, None) == said(check)
-
-
-def assert_solutions_pass(path: Path) -> None:
-    solutions = [*verdicts_on_solutions(path)]
-    assert len(solutions) >= 6
-    assert not [one for one in solutions if not one.startswith("✓ Right: ")]
+    def test_solutions_in_the_notebook_pass(self):
+        solutions = [*verdicts_on_solutions(self.notebook)]
+        assert len(solutions) >= 6
+        assert not [one for one in solutions if not one.startswith("✓ Right: ")]
 
 
 def by_unfold(image, kernel, stride):
