@@ -41,17 +41,10 @@ def test_the_link_to_the_course_opens_it(browser, address):
     lab.close(page)
 
 
-@pytest.fixture(scope="module")
-def cell(browser, address):
-    page = lab.open_source(browser, address, "")
-    yield page
-    lab.close(page)
-
-
 @pytest.fixture
-def bench(cell):
-    lab.show(cell, SOURCES["convolution"])
-    return cell
+def bench(notebook):
+    lab.show(notebook, SOURCES["convolution"])
+    return notebook
 
 
 def slider(page, name):

@@ -20,6 +20,10 @@ def fields(page):
     )
 
 
+def focused(page):
+    return page.evaluate("document.activeElement.getAttribute('aria-label')")
+
+
 @opens("tracer")
 def test_layers_are_edited_by_keyboard(opened):
     opened.get_by_label("out_channels of layer 1").focus()
@@ -27,10 +31,7 @@ def test_layers_are_edited_by_keyboard(opened):
     opened.wait_for_function(
         "document.querySelector('.trace').textContent.includes('7×30×30')"
     )
-    assert (
-        opened.evaluate("document.activeElement.getAttribute('aria-label')")
-        == "out_channels of layer 1"
-    )
+    assert focused(opened) == "out_channels of layer 1"
     opened.wait_for_function(
         "document.querySelector('.bench code').textContent.includes('nn.Conv2d(1, 7')"
     )
@@ -46,18 +47,12 @@ def test_layers_are_edited_by_keyboard(opened):
     opened.wait_for_function(
         "document.querySelectorAll('.trace tbody tr').length === 11"
     )
-    assert (
-        opened.evaluate("document.activeElement.getAttribute('aria-label')")
-        == "Remove layer 2"
-    )
+    assert focused(opened) == "Remove layer 2"
     opened.get_by_label("Move layer 2 up").press("Enter")
     opened.wait_for_function(
         "document.querySelector('.trace tbody select').value === 'AvgPool2d'"
     )
-    assert (
-        opened.evaluate("document.activeElement.getAttribute('aria-label')")
-        == "Move layer 1 up"
-    )
+    assert focused(opened) == "Move layer 1 up"
     opened.get_by_role("button", name="Add a layer").press("Enter")
     opened.wait_for_function(
         "document.querySelectorAll('.trace tbody tr').length === 12"
@@ -74,10 +69,7 @@ def test_the_last_layer_can_go_and_twenty_are_the_most(opened):
     opened.wait_for_function(
         "document.querySelectorAll('.trace tbody tr').length === 11"
     )
-    assert (
-        opened.evaluate("document.activeElement.getAttribute('aria-label')")
-        == "Remove layer 11"
-    )
+    assert focused(opened) == "Remove layer 11"
     add = opened.get_by_role("button", name="Add a layer")
     for _ in range(9):
         add.press("Enter")
