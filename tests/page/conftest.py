@@ -1,17 +1,22 @@
-"""Benches opened in pages of their own, which are closed after the test."""
+"""Benches opened in tabs that are used again: a tab costs more than what it shows."""
 
 import pytest
-from page import open_bench
+from page import shown
+
+
+@pytest.fixture(scope="module")
+def tabs():
+    return []
 
 
 @pytest.fixture
-def opened(browser):
-    pages = []
+def opened(browser, tabs):
+    used = []
 
     def opened(bench):
-        pages.append(open_bench(browser, bench._view))
-        return pages[-1]
+        used.append(tabs.pop() if tabs else browser.new_page())
+        used[-1].set_viewport_size({"width": 1280, "height": 720})
+        return shown(used[-1], getattr(bench, "_view", bench))
 
     yield opened
-    for page in pages:
-        page.close()
+    tabs.extend(used)

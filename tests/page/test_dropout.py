@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 import torch
-from page import BOARDS, exact_values, numbers, open_bench
+from page import BOARDS, exact_values, numbers
 from torch import nn
 
 from helpers.widgets.dropout import DRAWS, DropoutBench
@@ -97,9 +97,9 @@ def test_a_misspelt_name_is_not_swallowed_and_controls_have_names():
 
 
 @pytest.mark.browser
-def test_the_page_shows_what_python_says(browser):
+def test_the_page_shows_what_python_says(opened):
     bench = DropoutBench()
-    page = open_bench(browser, bench._view)
+    page = opened(bench)
     walk = [
         {"p": p, "draw": draw, "training": training}
         for p, draw, training in product(PS, (1, 2, 37, DRAWS), (True, False))
@@ -127,4 +127,3 @@ def test_the_page_shows_what_python_says(browser):
         )
     page.evaluate("clean()")
     assert page.evaluate("Object.values(model.heard).flat().length") == 0
-    page.close()

@@ -57,12 +57,12 @@ def test_a_view_that_is_gone_is_silent(page):
 @pytest.mark.parametrize(
     "losses", [[2.3, 0.4, 0.05], [40.0, 9.0, 3.0], [2.3, 2.3, 2.3]]
 )
-def test_every_curve_stays_within_its_chart(browser, losses):
+def test_every_curve_stays_within_its_chart(opened, losses):
     curves = {"steps": [0, 1, 2], "losses": losses, "accuracies": [0.1, 0.9, 1.0]}
     rows = [[2, losses[-1], 0.97]]
     view = Monitor(source="here", says="Choose.")
     view.names, view.runs = ["one"], [curves | {"validation": rows}]
-    page = open_bench(browser, view)
+    page = opened(view)
     inside = page.evaluate(
         "[...document.querySelectorAll('.curve svg')].map((chart) => {"
         " const size = chart.viewBox.baseVal;"
@@ -71,4 +71,3 @@ def test_every_curve_stays_within_its_chart(browser, losses):
         " return x >= 0 && y >= 0 && x + width <= size.width && y + height <= size.height - 30; }); })"
     )
     assert inside == [True, True]
-    page.close()

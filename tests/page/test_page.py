@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from page import open_bench
 from torch import nn
 
 from helpers import digits as data
@@ -57,13 +56,12 @@ BENCHES = {
     "theme", ["light", pytest.param("dark", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("make", BENCHES.values(), ids=BENCHES)
-def test_every_text_can_be_read_in_both_themes(browser, make, theme):
+def test_every_text_can_be_read_in_both_themes(opened, make, theme):
     bench = make()
-    page = open_bench(browser, bench._view)
+    page = opened(bench)
     page.add_style_tag(content=f":root {{ {THEMES[theme]} }}")
     assert page.evaluate(FAINT.replace("LEAST", "4.5")) == []
     assert len(page.evaluate(FAINT.replace("LEAST", "22"))) > 40
-    page.close()
 
 
 # The sentence of a page of pictures, and of each picture in sight its name and the
@@ -94,9 +92,9 @@ def colours(values, end):
     return (255 + (hues - 255) * shares.abs()[..., None] ** 0.6).floor()
 
 
-def test_a_page_of_a_film_shows_the_kernels_of_its_moment(browser):
+def test_a_page_of_a_film_shows_the_kernels_of_its_moment(opened):
     film = KernelFilm(networks.snapshots())
-    page = open_bench(browser, film._view)
+    page = opened(film)
     ends = {
         name: max(values[name].abs().max() for _, values in networks.snapshots())
         for name in film.kernels
@@ -118,11 +116,10 @@ def test_a_page_of_a_film_shows_the_kernels_of_its_moment(browser):
         assert (painted[:, 18:, :3] - right).abs().max() <= 1 and (
             painted[:, 5::6, 3] == 0
         ).all()
-    page.close()
 
 
-def test_a_picture_takes_the_paper_of_a_new_theme_at_once(browser):
-    page = open_bench(browser, KernelFilm(networks.snapshots())._view)
+def test_a_picture_takes_the_paper_of_a_new_theme_at_once(opened):
+    page = opened(KernelFilm(networks.snapshots()))
     page.add_style_tag(
         content=":root { --jp-layout-color0: white } [data-jp-theme-name=Dark] { --jp-layout-color0: #111 }"
     )
@@ -139,13 +136,12 @@ def test_a_picture_takes_the_paper_of_a_new_theme_at_once(browser):
         }""")
         )
     assert means[0] > means[1] + 40
-    page.close()
 
 
-def test_a_page_of_a_walk_shows_the_maps_of_its_operation(browser):
+def test_a_page_of_a_walk_shows_the_maps_of_its_operation(opened):
     images, labels = data.embedded().test
     walk = LayerWalk(networks.trained(), images[:3], labels[:3], "scikit-learn digits")
-    page = open_bench(browser, walk._view)
+    page = opened(walk)
     for image, layer in ((0, 0), (2, 5), (2, 6), (1, 8), (0, 13), (1, 9)):
         walk.image, walk.layer = image, layer
         says, pictures = page.evaluate(GALLERY, [image, layer])
@@ -165,7 +161,6 @@ def test_a_page_of_a_walk_shows_the_maps_of_its_operation(browser):
     assert page.evaluate(GALLERY, [99, -1]) == page.evaluate(GALLERY, [2, 0]), (
         "what is out of range is the nearest"
     )
-    page.close()
 
 
 def test_no_script_puts_typed_text_into_markup():
@@ -183,9 +178,8 @@ def test_no_script_puts_typed_text_into_markup():
     [lambda: LayerBench(nn.Conv2d(1, 1, 3)), DropoutBench],
     ids=["layer", "drop"],
 )
-def test_a_closed_view_listens_no_more(browser, make):
-    page = open_bench(browser, make()._view)
+def test_a_closed_view_listens_no_more(opened, make):
+    page = opened(make())
     assert page.evaluate("Object.values(model.heard).flat().length") > 0
     page.evaluate("clean()")
     assert page.evaluate("Object.values(model.heard).flat().length") == 0
-    page.close()

@@ -186,10 +186,8 @@ def typed(value):
 
 
 @pytest.fixture
-def fresh(browser):
-    page = open_bench(browser, ShapeTracer(side=28)._view)
-    yield page
-    page.close()
+def fresh(opened):
+    return opened(ShapeTracer(side=28))
 
 
 def state(page, name):

@@ -11,7 +11,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from graphs import EACH_MODEL, made, net_and_loss
-from page import open_bench
 
 from helpers import autograd
 from helpers.widgets.stepper import (
@@ -57,10 +56,10 @@ def stepper():
 
 
 @pytest.mark.browser
-def test_the_page_shows_every_gradient_of_the_record(browser, stepper):
+def test_the_page_shows_every_gradient_of_the_record(opened, stepper):
     stepper._repr_mimebundle_()
     view, record = stepper._view, stepper.record
-    page = open_bench(browser, view)
+    page = opened(view)
     shown = json.loads(page.evaluate(WALK, list(range(len(record.graph)))))
     arrivals = max(len(what["shapes"]) for _, what in record.graph.nodes(data=True))
     for step, one in enumerate(shown):
@@ -83,7 +82,6 @@ def test_the_page_shows_every_gradient_of_the_record(browser, stepper):
         check_grads(one["grads"], record, step)
     page.evaluate("clean()")
     assert page.evaluate("Object.values(model.heard).flat().length") == 0
-    page.close()
 
 
 def check_piece(piece, truth):
@@ -124,11 +122,11 @@ def check_grads(cells, record, step):
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
+def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(opened):
     model, loss = made("batch norm")
     stepper = BackwardStepper(loss, model)
     stepper._repr_mimebundle_()
-    page = open_bench(browser, stepper._view)
+    page = opened(stepper)
     page.locator(".graph-node").nth(12).click()
     assert page.evaluate("model.get('step')") == 12
     page.evaluate("model.set('step', 125)")
@@ -142,12 +140,11 @@ def test_a_click_on_a_node_goes_there_and_a_large_graph_scrolls(browser):
     assert (
         room["y"] <= box["y"] and box["y"] + box["height"] <= room["y"] + room["height"]
     )
-    page.close()
 
 
-def test_every_word_of_the_graph_stands_inside_its_box(browser, stepper):
+def test_every_word_of_the_graph_stands_inside_its_box(opened, stepper):
     stepper._repr_mimebundle_()
-    page = open_bench(browser, stepper._view)
+    page = opened(stepper)
     room = page.evaluate(
         "[...document.querySelectorAll('.graph-node')].map((node) => {"
         " const box = node.querySelector('rect').getBBox();"
@@ -156,7 +153,6 @@ def test_every_word_of_the_graph_stands_inside_its_box(browser, stepper):
         " return Math.min(words.x - box.x, box.x + box.width - words.x - words.width); })); })"
     )
     assert len(room) == 26 and min(room) >= 0
-    page.close()
 
 
 @EACH_MODEL

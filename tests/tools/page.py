@@ -33,7 +33,12 @@ def open_bench(browser, view):
     """Give a page with a bench's own script and style, and a model in place of the
     widget's.
     """
-    page = browser.new_page()
+    return shown(browser.new_page(), view)
+
+
+def shown(page, view):
+    """Show a bench in a page, in place of what it held."""
+    page.unroute_all()
     state = {key: value for key, value in view.get_state().items() if key[0] != "_"}
     page.route(
         "http://bench/",
