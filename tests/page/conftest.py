@@ -4,7 +4,7 @@ import pytest
 from page import shown
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tabs():
     return []
 
