@@ -374,6 +374,7 @@ def test_no_number_is_wider_than_its_cell(page, width):
         assert wide == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["forward", "backward"])
 def test_many_boards_are_no_wider_than_their_place(opened, view):
     page = opened(LayerBench(nn.Conv2d(3, 4, 3, padding=1), size=12, view=view))

@@ -35,7 +35,7 @@ def gradient(page):
 
 # The quick tier looks at a sample of the settings; the whole suite at more, and
 # tests/tools/windows.py at every one. No range of a setting has as many values.
-@pytest.mark.parametrize("every", [61, pytest.param(11, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [97, pytest.param(11, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_squares_show_torchs_numbers(page, kind, every):
     endings = windows.compared(page, windows.squares(kind)[::every])
@@ -46,6 +46,12 @@ def test_squares_show_torchs_numbers(page, kind, every):
 def test_random_settings_of_the_whole_signature_show_torchs_numbers(page, count):
     endings = windows.compared(page, windows.drawn(count, seed=count))
     assert endings["equal"] > count / 3 and endings["refused"] > count / 3
+
+
+def sampled(cases, *quick):
+    """Return the names of all cases; those that are not quick are marked slow."""
+    slow = pytest.mark.slow
+    return [name if name in quick else pytest.param(name, marks=slow) for name in cases]
 
 
 MATRICES = {
@@ -59,9 +65,9 @@ MATRICES = {
 }
 
 
-@pytest.mark.parametrize("make", MATRICES.values(), ids=MATRICES)
-def test_the_matrix_is_torchs_jacobian_and_is_transposed_by_a_button(opened, make):
-    bench = LayerBench(make(), "random", size=4, view="matrix")
+@pytest.mark.parametrize("name", sampled(MATRICES, "rectangle", "transposed", "max"))
+def test_the_matrix_is_torchs_jacobian_and_is_transposed_by_a_button(opened, name):
+    bench = LayerBench(MATRICES[name](), "random", size=4, view="matrix")
     page = opened(bench)
     truth = torch.autograd.functional.jacobian(bench.layer, bench.input.clone())
     truth = truth.reshape(bench.output.numel(), bench.input.numel())
@@ -89,12 +95,17 @@ def test_the_row_of_the_matrix_that_is_pointed_at_is_the_chosen_output(opened):
     assert marked.count() == 16
 
 
+STAMPING = [
+    nn.ConvTranspose2d(1, 1, 3, stride=2),
+    nn.ConvTranspose2d(1, 2, 3, stride=1, dilation=2, padding=(2, 0)),
+]
+
+
 @pytest.mark.parametrize(
     "layer",
     [
-        nn.ConvTranspose2d(1, 1, 3, stride=2),
         nn.ConvTranspose2d(2, 1, (3, 2), stride=2, padding=1, output_padding=1),
-        nn.ConvTranspose2d(1, 2, 3, stride=1, dilation=2, padding=(2, 0)),
+        *(pytest.param(layer, marks=pytest.mark.slow) for layer in STAMPING),
     ],
     ids=repr,
 )
@@ -182,9 +193,9 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("make", LINES.values(), ids=LINES)
-def test_the_line_of_the_whole_bench_makes_the_same_bench(opened, make):
-    bench = make()
+@pytest.mark.parametrize("name", sampled(LINES, "plain", "sent"))
+def test_the_line_of_the_whole_bench_makes_the_same_bench(opened, name):
+    bench = LINES[name]()
     page = opened(bench)
     if bench.sent.mean() != 1:  # what was typed is kept where the output grows
         bench.padding = 1

@@ -10,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import torch
-from torchvision.datasets import MNIST
 
 from helpers import digits as data
 
@@ -150,11 +149,11 @@ def mirrored(fake, monkeypatch, tmp_path):
             way if "://" in way else f"http://127.0.0.1:{server.server_port}/{way}/"
             for way in ways
         ]
-        monkeypatch.setattr(MNIST, "mirrors", urls)
+        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", urls)
         return server
 
     use("good")
-    monkeypatch.setattr(MNIST, "resources", fake.resources)
+    monkeypatch.setattr("torchvision.datasets.MNIST.resources", fake.resources)
     monkeypatch.setattr(data, "MD5", fake.md5)
     monkeypatch.setattr(data, "ARCHIVES", 100_000)
     monkeypatch.setattr(data, "DATA", tmp_path / "data")

@@ -10,7 +10,6 @@ import torch
 from fake_mnist import REMEDY, assert_fake, splits
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from torchvision.datasets import MNIST
 
 from helpers import digits as data
 from helpers.digits import embedded, load_digits
@@ -158,5 +157,7 @@ def test_real_mnist_is_split_the_same_each_time_and_no_image_is_in_two_parts(rea
 
 
 def test_the_checksums_are_torchvisions_files_and_data_is_beside_the_helpers():
+    from torchvision.datasets import MNIST  # two seconds, for this test alone
+
     assert [name for name, _ in MNIST.resources] == [f"{name}.gz" for name in data.MD5]
     assert Path(__file__).parents[2] / "data" == data.DATA

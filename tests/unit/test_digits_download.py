@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from fake_mnist import SHARED, TOLD, assert_fake, assert_left, fill
-from torchvision.datasets import MNIST
 
 from helpers import digits as data
 from helpers.digits import load_digits
@@ -99,9 +98,12 @@ def test_a_name_server_that_hangs_or_fails(mirror, monkeypatch, capsys, kind):
     )
 
 
+@pytest.mark.slow
 def test_the_wait_is_bounded_and_a_slow_mirror_has_its_time(
     mirror, monkeypatch, capsys
 ):
+    from torchvision.datasets import MNIST  # two seconds, for this test alone
+
     assert len(MNIST.mirrors) * (PATIENCE + 0.5) <= 20
     monkeypatch.setattr(data, "PATIENCE", 0.3)
     monkeypatch.setattr(data, "SLOWEST", 200)
@@ -228,6 +230,8 @@ def test_a_disk_that_is_full_from_the_start(mirror, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_two_processes_may_download_at_once(mirror, fake):
+    from torchvision.datasets import MNIST  # two seconds, for this test alone
+
     server = mirror("together")
     code = (
         "import pathlib\nfrom torchvision.datasets import MNIST\n"

@@ -9,6 +9,7 @@ from helpers import digits as data
 from helpers.digits import MnistRootError, load_digits
 
 
+@pytest.mark.slow
 def test_embedded_on_purpose_is_silent_and_asks_no_mirror(mirror, monkeypatch, capsys):
     monkeypatch.setenv("MNIST_ROOT", "embedded")
     assert load_digits().source == "scikit-learn digits"

@@ -138,6 +138,7 @@ class Shapes(nn.Module):
         return self.out(self.lstm(x.squeeze(1))[0][:, -1])
 
 
+@pytest.mark.slow
 def test_every_shape_can_walk():
     images = data.embedded().test.images[:2]
     walk = LayerWalk(Shapes(), images, [1, 2], "scikit-learn digits")
@@ -159,6 +160,7 @@ def test_every_shape_can_walk():
     assert said["sum"] == ("1", 1, [1, 1])
 
 
+@pytest.mark.slow
 def test_of_many_maps_the_first_are_drawn_and_that_is_said():
     images = data.embedded().test.images[:1]
     model = nn.Sequential(nn.Conv2d(1, 300, 3), nn.Flatten(), nn.Linear(202800, 10))

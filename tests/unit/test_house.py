@@ -114,6 +114,7 @@ def test_nothing_else_stands_at_the_top():
     assert wanted <= found <= wanted | {"data", "build", "handouts"}
 
 
+@pytest.mark.slow
 def test_the_first_lesson_loads_neither_torchvision_nor_scikit_learn():
     names = "from helpers import checking, digits, figures, presets, sizes"
     benches = "from helpers.widgets import layer_bench, training_bench"

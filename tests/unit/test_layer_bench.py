@@ -99,14 +99,14 @@ def same(bench):
 
 def test_its_line_of_python_makes_the_same_bench():
     bench, count = LayerBench(nn.Conv2d(1, 1, 3)), 0
-    for number, settings in enumerate(windows.drawn(60, seed=2)):
+    for number, settings in enumerate(windows.drawn(30, seed=2)):
         windows.put(bench, settings)
         bench.view = VIEWS[number % 4]
         if not bench.trouble:
             bench.step = bench._steps // 2
             bench.channel, count = bench._channels - 1, count + 1
             same(bench)
-    assert count > 20
+    assert count > 9
     same(sobel(size=2))
 
 

@@ -35,7 +35,7 @@ def torch_size(input_size, kernel_size, stride, padding, dilation):
         return None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.fixed_dictionaries(SETTINGS))
 @example({"input_size": 13, "kernel_size": 2, "stride": 2, "padding": 0, "dilation": 1})
 @example({"input_size": 8, "kernel_size": 3, "stride": 0, "padding": 0, "dilation": 1})
@@ -84,7 +84,7 @@ def pooled(n, dilation, **how):
     return size
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.fixed_dictionaries(POOLING))
 @example(dict(input_size=3, kernel_size=2, stride=3, padding=0, ceil_mode=True) | ONE)
 @example(dict(input_size=5, kernel_size=6, stride=3, padding=0, ceil_mode=True) | ONE)

@@ -116,6 +116,7 @@ def test_the_rate_rises_and_falls(digits):
     assert rates[-1] < max(rates) / 100
 
 
+@pytest.mark.slow
 def test_weights_are_put_aside_on_the_way(digits):
     history = fit(fresh(), digits, epochs=10, batch_size=256)
     moments = [moment for moment, _ in history.snapshots]

@@ -15,6 +15,7 @@ def digits():
     return data.embedded()
 
 
+@pytest.mark.slow
 def test_the_view_draws_at_most_ten_times_a_second(digits):
     view, drawn = Monitor(source="here", name="a run"), []
     view.observe(lambda change: drawn.append(change["new"]), "runs")
@@ -34,6 +35,7 @@ def test_the_view_draws_at_most_ten_times_a_second(digits):
     assert len(view.runs[0]["steps"]) <= 100
 
 
+@pytest.mark.slow
 def test_the_bar_follows_the_clock_where_the_time_is_bounded(digits):
     view, bars = Monitor(source="here", name="a run"), []
     view.observe(lambda change: bars.append(change["new"]), "done")
