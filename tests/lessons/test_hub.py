@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import classroom
@@ -172,6 +173,14 @@ def lesson(tmp_path, count, source):
     return classroom.Lesson(path, count)
 
 
+def hold(lesson):
+    """Run a lesson in a thread of its own: a browser of tests before may still hold the
+    event loop of this one.
+    """
+    with ThreadPoolExecutor() as thread:
+        thread.submit(asyncio.run, lesson.hold()).result()
+
+
 @pytest.mark.parametrize(
     ("source", "done", "said"),
     [
@@ -189,7 +198,7 @@ def test_a_class_says_who_came_to_the_end_and_who_did_not(
 ):
     monkeypatch.setattr(classroom, "LIMIT", 20.0 if "sleep" not in source else 4.0)
     held = lesson(tmp_path, 2, source)
-    asyncio.run(held.hold())
+    hold(held)
     assert (
         held.row().startswith(f"| 01 | 2 | {done} | ")
         and held.row().count("|") == classroom.HEADER.count("|") // 2
@@ -201,5 +210,5 @@ def test_a_class_says_who_came_to_the_end_and_who_did_not(
 def test_a_class_ends_before_the_memory_does(tmp_path, monkeypatch):
     monkeypatch.setattr(classroom, "SPARE", 1e18)
     held = lesson(tmp_path, 1, "import time; time.sleep(60)")
-    asyncio.run(held.hold())
+    hold(held)
     assert "of the machine's memory was left" in held.faults()[0] and held.seconds < 30
