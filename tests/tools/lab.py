@@ -13,11 +13,11 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,12 +233,17 @@ def screenshots(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}-{number:02}.png")
 
 
+WIDE = """() => [...document.querySelectorAll(".jp-OutputArea-output, .jp-RenderedMarkdown, .bench, .bench-panel")]
+  .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.slice(0, 80))"""
+
+
 def cut_off(page: Page) -> list[str]:
-    """Return what is wider than the output or text that it stands in."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll(".jp-OutputArea-output, .jp-RenderedMarkdown, .bench, .bench-panel")]
-             .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.slice(0, 80))"""
-    )
+    """Return what is wider than the output or text that it stands in, once the benches
+    have drawn for the width of the page.
+    """
+    with suppress(TimeoutError):
+        page.wait_for_function(f"({WIDE})().length === 0", timeout=5000)
+    return page.evaluate(WIDE)
 
 
 def errors(page: Page) -> list[str]:
