@@ -28,7 +28,7 @@ def test_it_runs_from_top_to_bottom_on_the_embedded_digits_and_fits_in_both_them
             f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'"
         )
         lab.screenshots(page, f"{path.stem}-{width}-{'dark' if dark else 'light'}")
-        assert lab.cut_off(page) == []
+        assert (width, lab.cut_off(page)) == (width, [])
     lab.close(page)
 
 
