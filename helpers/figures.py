@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from helpers.sizes import times
+from helpers.validation import check_choice, check_whole
 
 # Okabe and Ito's blue, vermilion and green, told apart by every kind of colour vision.
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
@@ -113,6 +114,25 @@ def images(
     if title:
         figure.suptitle(title)
     return Picture(figure, f"{says} {kind}: {', '.join(words)}.")
+
+
+def marked(picture: Picture, marks: dict[str, tuple[int, int]]) -> Picture:
+    """Put a ring around a pixel in what `images` drew; `marks` has its row and column
+    by the picture's name. Raises ValueError for a name or a pixel that is not there.
+    """
+    titles = {axis.get_title(): axis for axis in picture._figure.axes if axis.images}
+    axes = {title.rpartition("\n")[0]: axis for title, axis in titles.items()}
+    words = []
+    for name, (row, column) in marks.items():
+        check_choice("the name of a marked picture", name, axes)
+        height, width = axes[name].images[0].get_size()
+        check_whole("the row of a mark", row, 0, height - 1)
+        check_whole("the column of a mark", column, 0, width - 1)
+        for thick, colour in ((6, "white"), (3, "black")):  # seen on dark and on light
+            ring = dict(facecolors="none", edgecolors=colour, linewidths=thick)
+            axes[name].scatter(column, row, s=240, **ring)
+        words.append(f"in {name} at row {row}, column {column}")
+    return Picture(picture._figure, f"{picture.alt} A ring: {'; '.join(words)}.")
 
 
 def matrices(values: dict[str, torch.Tensor]) -> Picture:
