@@ -12,6 +12,7 @@ From the bottom up; a module imports only from layers above its own line here:
     figures         every matplotlib drawing
     runs            Recipe and History: what a training follows, and what it leaves
     widgets.base    what every bench is made of; base.js, grid.js, heat.js, base.css
+    widgets.network a network as text; network.js, which computes it in the page
     widgets.monitor the live view of a training
     training        fit, evaluate
     inspection      feature maps, ablation, occlusion, shifts

@@ -22,9 +22,7 @@ export default { render: () => { window.compute = (layers, sizes, values) => {
 
 @pytest.fixture
 def page(opened):
-    return opened(
-        SimpleNamespace(_esm=script("network") + ENTRY, get_state=lambda: {})
-    )
+    return opened(SimpleNamespace(_esm=script("network") + ENTRY, get_state=lambda: {}))
 
 
 def in_page(page, model, values):
@@ -131,6 +129,6 @@ def test_the_course_s_own_network_runs_in_the_page(page):
 
 def test_each_kind_that_python_describes_is_compared():
     slid = {nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d}
-    assert SETTINGS.keys() == slid | {
-        type(layer) for layer, _ in OTHERS.values()
-    } - {nn.Sequential}
+    assert SETTINGS.keys() == slid | {type(layer) for layer, _ in OTHERS.values()} - {
+        nn.Sequential
+    }

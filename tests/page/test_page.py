@@ -1,5 +1,6 @@
 """What all benches share in the page: contrast, pictures, and what they leave behind."""
 
+import codes
 import pytest
 import torch
 from torch import nn
@@ -7,6 +8,7 @@ from torch import nn
 from helpers import digits as data
 from helpers import networks
 from helpers.widgets.base import HERE
+from helpers.widgets.digit_map import DigitMap
 from helpers.widgets.dropout import DropoutBench
 from helpers.widgets.gallery import KernelFilm, LayerWalk
 from helpers.widgets.layer_bench import LayerBench
@@ -48,6 +50,7 @@ BENCHES = {
     "backward": lambda: LayerBench(nn.Conv2d(1, 1, 3, 4, 1), view="backward"),
     "matrix": lambda: LayerBench(nn.Conv2d(1, 1, 3), size=4, view="matrix"),
     "dropout": DropoutBench,
+    "digits": lambda: DigitMap(codes.decoder(), *codes.encoded()),
     "sketchpad": lambda: Sketchpad(networks.trained(), data.embedded()),
 }
 
@@ -61,7 +64,7 @@ def test_every_text_can_be_read_in_both_themes(opened, make, theme):
     page = opened(bench)
     page.add_style_tag(content=f":root {{ {THEMES[theme]} }}")
     assert page.evaluate(FAINT.replace("LEAST", "4.5")) == []
-    assert len(page.evaluate(FAINT.replace("LEAST", "22"))) > 40
+    assert len(page.evaluate(FAINT.replace("LEAST", "22"))) > 30
 
 
 # The sentence of a page of pictures, and of each picture in sight its name and the
@@ -175,8 +178,8 @@ def test_no_script_puts_typed_text_into_markup():
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: LayerBench(nn.Conv2d(1, 1, 3)), DropoutBench],
-    ids=["layer", "drop"],
+    [BENCHES["convolution"], DropoutBench, BENCHES["digits"]],
+    ids=["layer", "drop", "digits"],
 )
 def test_a_closed_view_listens_no_more(opened, make):
     page = opened(make())

@@ -3,6 +3,12 @@
 import pytest
 
 LAYER = "from torch import nn\nfrom helpers.widgets.layer_bench import LayerBench\n"
+DECODER = """import torch
+from torch import nn
+torch.manual_seed(0)
+decoder = nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 784), nn.ReLU(),
+    nn.Unflatten(1, (16, 7, 7)), nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1), nn.ReLU(),
+    nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1), nn.Sigmoid())"""
 SOURCES = {
     "pooling": f"{LAYER}bench = LayerBench(nn.MaxPool2d(kernel_size=2, stride=2))\nbench",
     "dropout": "from helpers.widgets.dropout import DropoutBench\nbench = DropoutBench()\nbench",
@@ -17,6 +23,8 @@ SOURCES = {
     "bench = KernelFilm(networks.snapshots())\nbench",
     "walk": "from helpers import networks\nfrom helpers.digits import embedded, load_digits\nfrom helpers.widgets.gallery import LayerWalk\n"
     "bench = LayerWalk(networks.trained(), *(part[:5] for part in embedded().test), 'scikit-learn digits')\nbench",
+    "digits": f"{DECODER}\nfrom helpers.widgets.digit_map import DigitMap\n"
+    "bench = DigitMap(decoder, torch.randn(300, 2), torch.arange(300) % 10)\nbench",
     "channels": f"{LAYER}bench = LayerBench(nn.Conv2d(3, 4, 3, padding=1), size=12, view='backward')\nbench",
     "stamps": f"{LAYER}bench = LayerBench(nn.ConvTranspose2d(1, 1, 3, stride=2), size=4, view='stamps')\nbench",
     "convolution": f"{LAYER}bench = LayerBench(nn.Conv2d(1, 1, kernel_size=3, bias=False), weight='Sobel x')\nbench",

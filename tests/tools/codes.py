@@ -1,0 +1,33 @@
+"""A decoder with random weights, of the form that notebook 07 has, and points for it."""
+
+import torch
+from torch import nn
+
+
+def decoder(hidden=48, scale=3):
+    """Return a decoder N×2 → N×1×28×28 that answers to its two numbers strongly."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(2, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, 784),
+        nn.ReLU(),
+        nn.Unflatten(1, (16, 7, 7)),
+        nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1),
+        nn.Sigmoid(),
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(scale)
+    return model
+
+
+def encoded(count=300):
+    """Return points N×2, a cluster for each class, and their labels."""
+    dice = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 10
+    angles = 2 * torch.pi * labels / 10
+    middles = 6 * torch.stack([angles.cos() + 0.5, 0.3 * angles.sin()], dim=1)
+    return middles + torch.randn(count, 2, generator=dice) * 0.7, labels
