@@ -1,5 +1,5 @@
 // The map of digits: a point on a plane, and the digit that the decoder makes of it, here in the
-// page. tests/page/test_digit_map.py compares it with torch.
+// page. tests/page/test_digit_map_page.py compares it with torch.
 
 import { ARROWS, codeLine, live, node, write } from "./base.js";
 import { GREYS, paint } from "./heat.js";
@@ -20,9 +20,12 @@ const CLASSES = [
 ];
 const UNNAMED = CLASSES[8]; // a point without a label
 
-const rounded = (value, { decimals }) => +value.toFixed(decimals) + 0; // no −0
-const shareOf = (value, { low, high }) => (value - low) / (high - low);
-const valueAt = (share, { low, high }) => low + share * (high - low);
+// The nearest step of an axis; + 0, as there is no −0 in a text.
+const nearestStep = (value, { low, step, decimals }) =>
+  +(low + Math.round((value - low) / step) * step).toFixed(decimals) + 0;
+const wideOf = ({ low, high }) => high - low;
+const shareOf = (value, axis) => (value - axis.low) / wideOf(axis);
+const valueAt = (share, axis) => axis.low + share * wideOf(axis);
 // Shares of the plane, from its lower left corner.
 const placeOf = ([x, y]) => ({ left: `${100 * x}%`, top: `${100 * (1 - y)}%` });
 const put = (element, shares) => Object.assign(element.style, placeOf(shares)) && element;
@@ -52,10 +55,10 @@ function mapOf(layers, [x, y], across) {
 
 // The numbers at the ticks of an axis, and its name.
 function scale(axis, i) {
-  const count = Math.round((axis.high - axis.low) / axis.tick);
+  const count = Math.round(wideOf(axis) / axis.tick);
   const ticks = Array.from({ length: count + 1 }, (_, tick) => {
     const share = tick / count,
-      text = String(rounded(axis.low + tick * axis.tick, axis));
+      text = String(nearestStep(axis.low + tick * axis.tick, axis));
     return put(node("span", {}, text.replace("-", "−")), i ? [0, share] : [share, 0]);
   });
   const name = node("b", {}, `number ${i}`);
@@ -128,15 +131,17 @@ class Plane {
     if (!(key in ARROWS) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const [down, right] = ARROWS[key],
-      far = shiftKey ? 0.1 : 0.01;
-    const [x, y] = this.shares();
-    this.#put([x + far * right, y - far * down]);
+      steps = shiftKey ? 10 : 1;
+    const ways = [right, -down].map((way) => way * steps);
+    const far = ways.map((way, i) => (way * this.axes[i].step) / wideOf(this.axes[i]));
+    this.#put(this.shares().map((share, i) => share + far[i]));
   }
 
   #put(shares) {
     shares.forEach((share, i) => {
-      const value = valueAt(Math.min(Math.max(share, 0), 1), this.axes[i]);
-      this.model.set(NUMBERS[i], rounded(value, this.axes[i]));
+      const axis = this.axes[i],
+        value = valueAt(Math.min(Math.max(share, 0), 1), axis);
+      this.model.set(NUMBERS[i], nearestStep(value, axis));
     });
     this.model.save_changes();
   }
@@ -146,7 +151,7 @@ class Plane {
   }
 
   values() {
-    return NUMBERS.map((name, i) => rounded(this.model.get(name), this.axes[i]));
+    return NUMBERS.map((name, i) => nearestStep(this.model.get(name), this.axes[i]));
   }
 
   shares() {
@@ -183,7 +188,7 @@ class Plane {
 function nearest(model, shares, axes) {
   const [points, labels] = ["points", "labels"].map((name) => model.get(name));
   const apart = (point) =>
-    Math.hypot(...axes.map(({ low, high }, i) => (point[i] - shares[i]) * (high - low)));
+    Math.hypot(...axes.map((axis, i) => (point[i] - shares[i]) * wideOf(axis)));
   const far = points.map(apart);
   const digit = labels[far.indexOf(Math.min(...far))];
   if (!(digit >= 0)) return "";

@@ -22,7 +22,8 @@ from helpers.widgets.network import described
 
 SIDE, ACROSS = 28, 12  # pixels of a digit, and digits in a row of the map
 USUAL = torch.tensor([[-3.0, -3.0], [3.0, 3.0]])  # the plane where no points are given
-TICKS = 6  # along an axis, or one or two more
+TICKS = 6  # along an axis, or a few more
+STEPS = 20  # from tick to tick, so that a key moves by about a hundredth of the plane
 CLOSEST = 1e-6  # points that are nearer to each other lie in one place
 APART = 0.06  # of the plane: names of classes are no nearer to each other
 NAMES = "number_0", "number_1"
@@ -75,7 +76,7 @@ class DigitMap(Bench):
 
     @property
     def point(self) -> tuple[float, float]:
-        """The two numbers, rounded as the page shows them."""
+        """The two numbers: the nearest to what was given that the page can show."""
         held = zip(NAMES, self._axes, strict=True)
         return tuple(_rounded(getattr(self._view, name), axis) for name, axis in held)
 
@@ -164,7 +165,7 @@ def _axes(places: Tensor) -> list[dict[str, float]]:
 
 
 def _axis(values: Tensor) -> dict[str, float]:
-    """Return where an axis ends, its ticks, and the decimals of its numbers.
+    """Return where an axis ends, its ticks and steps, and the decimals of its numbers.
 
     It holds the values from the 1st to the 99th percentile, and ends at ticks.
     """
@@ -177,12 +178,15 @@ def _axis(values: Tensor) -> dict[str, float]:
     decimals = max(0, 2 - math.floor(math.log10(tick) + 0.01))
     ends = math.floor(low / tick + 0.01), math.ceil(high / tick - 0.01)
     parts = {"low": ends[0] * tick, "high": ends[1] * tick, "tick": tick}
+    parts["step"] = tick / STEPS
     rounded = {name: round(value, decimals) for name, value in parts.items()}
     return rounded | {"decimals": decimals}
 
 
 def _rounded(value: float, axis: dict[str, float]) -> float:
-    return round(value, axis["decimals"]) + 0.0  # no -0.0
+    """Return the nearest of the steps that begin at the axis's low end."""
+    steps = round((value - axis["low"]) / axis["step"])
+    return round(axis["low"] + steps * axis["step"], axis["decimals"]) + 0.0  # no -0.0
 
 
 def _within(given: Sequence[float], axes: list[dict[str, float]]) -> list[float]:
@@ -231,6 +235,6 @@ def _apart(places: list[Tensor]) -> list[list[float]]:
 
 def _slider(name: str, axis: dict[str, float]) -> widgets.FloatSlider:
     how = {"min": axis["low"], "max": axis["high"]}
-    how["step"] = 10.0 ** -axis["decimals"]
+    how["step"] = axis["step"]
     how["readout_format"] = f".{axis['decimals']}f"
     return widgets.FloatSlider(axis["low"], **how, **label(name, TIPS[name]))

@@ -11,6 +11,7 @@ from functools import cache
 from unittest import mock
 
 import alive
+import codes
 import nbformat
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from torch import nn
 
 from helpers import handout
 from helpers.handout import scripts
+from helpers.widgets.digit_map import DigitMap
 from helpers.widgets.dropout import DropoutBench
 from helpers.widgets.layer_bench import LayerBench
 from helpers.widgets.shape_tracer import ShapeTracer
@@ -150,6 +152,34 @@ def troubles(page, *rules):
         for one in found["violations"]
         if one["impact"] in ("serious", "critical")
     ]
+
+
+@pytest.mark.parametrize("slides", [False, True])
+@pytest.mark.browser
+def test_the_map_of_digits_lives_without_a_kernel(opened, slides):
+    bench = DigitMap(codes.decoder(), *codes.encoded())
+    notebook = tiny.live(bench, before=[tiny.prose("# Mine")])
+    page = opened(handout.handout(notebook, slides, offline=True))
+    assert alive.move_all(page, notebook, slides) == ["map"]
+    if slides:
+        assert page.evaluate("alive.overfull()") == []
+    else:
+        assert troubles(page) == []
+    plane = page.locator(".map-plane")
+    place = page.evaluate(alive.PLACE)
+    box = plane.bounding_box()
+    page.mouse.move(box["x"] + 90, box["y"] + 90)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 60, steps=3)
+    page.mouse.up()
+    page.keyboard.press("ArrowRight")
+    page.evaluate("alive.settled()")
+    dragged = page.evaluate("(n) => alive.seen(n)", 0)
+    share = dragged["now"] - dragged["least"]
+    share /= dragged["most"] - dragged["least"]
+    assert share == pytest.approx(120 / box["width"], abs=0.02)
+    alive.right(dragged, notebook)
+    assert page.evaluate(alive.PLACE) == place, "no key turned the page"
 
 
 HINT = "# Mine\n\n$x^2$\n\n<details><summary>Hint</summary>Count.</details>"

@@ -9,6 +9,7 @@ function kindOf(root) {
   if (has(".trace")) return "tracer";
   if (has(".gallery")) return "gallery";
   if (has(".bench-stage")) return "layer";
+  if (has(".map-plane")) return "map";
   return text(root).includes("nn.Dropout(") ? "dropout" : "";
 }
 
@@ -31,9 +32,22 @@ function valuesOf(root) {
   );
 }
 
+// The grey levels of the digit on a map, from 0 to 255.
+function digitOf(root) {
+  const canvas = root.querySelector(".map-digit");
+  if (!canvas) return [];
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return [...data].filter((_, at) => at % 4 === 0);
+}
+
 // A slider of ipywidgets, or that of a step, which is the browser's own.
 function handle(number) {
   return document.querySelectorAll(".noUi-handle, .bench-step")[number];
+}
+
+// Where a slider stands: `ariaValueNow` has one decimal alone, and the text of a list is a word.
+function nowOf({ ariaValueText: word, ariaValueNow: place }) {
+  return Number.isNaN(Number(word)) ? place : word;
 }
 
 function rootOf(at) {
@@ -72,7 +86,7 @@ window.alive = {
     const root = rootOf(at);
     const [least, most, now] = at.matches("input")
       ? [at.min, at.max, at.value]
-      : [at.ariaValueMin, at.ariaValueMax, at.ariaValueNow];
+      : [at.ariaValueMin, at.ariaValueMax, nowOf(at)];
     const all = (selector, read) => [...root.querySelectorAll(selector)].map(read);
     return {
       kind: kindOf(root),
@@ -87,6 +101,7 @@ window.alive = {
       status: all(".bench-status", text)[0] ?? "",
       code: all(".bench code", text)[0] ?? "",
       rows: all(".trace tbody tr", (row) => [...row.querySelectorAll("span")].map(text)),
+      digit: digitOf(root),
       grads: all(".grad-scroll td:last-child", text),
       selects: all("select", (one) => one.selectedOptions[0]?.text),
       picture: [

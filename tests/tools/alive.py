@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import codes
 import torch
 import windows
 from page import numbers
@@ -167,6 +168,17 @@ def right_stepper(seen, notebook):
         after if step >= leaf else before
         for leaf, _, _, before, after in view["leaves"]
     ]
+
+
+def right_map(seen, notebook):
+    """Make the decoder anew from its text, and compare the digit with its own."""
+    point = eval(seen["code"], {"torch": torch, "decoder": lambda point: point})
+    assert torch.equal(torch.tensor([*seen["values"].values()]), point[0])
+    found = torch.tensor(seen["digit"]).view(28, 28) / 255
+    texts = [state["layers"] for state in state_of(notebook, "layers")]
+    with torch.no_grad():
+        digits = [codes.from_text(text)(point)[0, 0] for text in texts]
+    assert any((found - digit).abs().max() <= 0.6 / 255 for digit in digits)
 
 
 def right_gallery(seen, notebook):

@@ -52,6 +52,14 @@ from helpers import networks
 from helpers.widgets import gallery
 digits = data.load_digits()
 gallery.LayerWalk(networks.trained(), digits.test.images[:20], digits.test.labels[:20], digits.source)"""
+MAP = """\
+import torch
+from torch import nn
+from helpers.widgets.digit_map import DigitMap
+decoder = nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 784), nn.ReLU(),
+    nn.Unflatten(1, (16, 7, 7)), nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1), nn.ReLU(),
+    nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1), nn.Sigmoid())
+DigitMap(decoder, torch.randn(1000, 2), torch.arange(1000) % 10)"""
 INTERACT = """\
 import matplotlib.pyplot as plt
 import torch.nn.functional as F
@@ -117,6 +125,7 @@ def latency() -> None:
         "backward stepper": (STEPPER, ".bench", ["step"]),
         "kernel film": (FILM, ".bench", ["moment"]),
         "walk through the layers": (WALK, ".bench", ["image", "layer"]),
+        "map of digits": (MAP, ".bench", ["number_0", "number_1"]),
         "shape tracer": (TRACER, ".bench", ["side", "channels"]),
     }
     within = {

@@ -1,6 +1,12 @@
-"""A decoder with random weights, of the form that notebook 07 has, and points for it."""
+"""A decoder with random weights, of the form that notebook 07 has, points for it, and
+networks made again from the text that the page gets.
+"""
 
+import base64
+
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -31,3 +37,36 @@ def encoded(count=300):
     angles = 2 * torch.pi * labels / 10
     middles = 6 * torch.stack([angles.cos() + 0.5, 0.3 * angles.sin()], dim=1)
     return middles + torch.randn(count, 2, generator=dice) * 0.7, labels
+
+
+WEIGHTED = {
+    "Linear": F.linear,
+    "Conv2d": F.conv2d,
+    "ConvTranspose2d": F.conv_transpose2d,
+}
+
+
+def from_text(layers):
+    """Return what computes the layers that network.py describes, by torch."""
+
+    def compute(values):
+        for layer in layers:
+            values = computed(dict(layer), values)
+        return values
+
+    return compute
+
+
+def computed(layer, values):
+    kind = layer.pop("kind")
+    if kind not in WEIGHTED:
+        return getattr(nn, kind)(**layer)(values)
+    parts = {name: unpacked(layer.pop(name, None)) for name in ("weight", "bias")}
+    return WEIGHTED[kind](values, **parts, **layer)
+
+
+def unpacked(part):
+    if part is None:
+        return None
+    flat = np.frombuffer(base64.b64decode(part["data"]), part["type"])
+    return torch.from_numpy(flat.astype("float32")).view(part["shape"])

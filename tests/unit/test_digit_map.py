@@ -46,14 +46,14 @@ def test_what_is_told_makes_the_bench_again():
     assert told == "DigitMap(decoder, points, labels, all=True, point=(0.5, -1.0))"
 
 
-def test_a_point_is_rounded_as_it_is_shown_and_controls_follow():
+def test_a_point_is_the_nearest_step_and_controls_follow():
     bench = DigitMap(DECODER)
     bench.point = torch.tensor([0.12345, -0.001])
-    assert bench.point == (0.12, 0.0)
+    assert bench.point == (0.1, 0.0)
     assert math.copysign(1, bench.point[1]) == 1
-    assert bench.code == "decoder(torch.tensor([[0.12, 0.00]]))"
+    assert bench.code == "decoder(torch.tensor([[0.10, 0.00]]))"
     held = [bench._linked[name][0].value for name in digit_map.NAMES]
-    assert held == [0.12, 0.0]
+    assert held == [0.1, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,10 @@ def test_an_axis_ends_at_ticks_around_nearly_all_points(low, high, ends):
     axis = digit_map._axis(torch.linspace(low, high, 101))
     found = tuple(axis[name] for name in ("low", "high", "tick"))
     assert found == pytest.approx(ends)
-    tick, decimals = axis["tick"], axis["decimals"]
-    assert round(tick / 100, decimals + 1) > 0 and 10.0**-decimals <= max(1, tick / 99)
+    assert axis["step"] == pytest.approx(axis["tick"] / 20)
+    assert round(axis["step"], axis["decimals"]) == axis["step"]
+    steps = round((axis["high"] - axis["low"]) / axis["step"])
+    assert 80 <= steps <= 200
 
 
 def test_the_outermost_points_do_not_stretch_the_plane():
