@@ -69,7 +69,7 @@ class DigitMap(Bench):
             name: [_slider(name, axis)]
             for name, axis in zip(NAMES, self._axes, strict=True)
         }
-        box = label("all", TIPS["all"])
+        box = label("all over the plane", TIPS["all"])
         self._linked["all"] = [widgets.Checkbox(indent=False, **box)]
         super().__init__(self._tied())
         self.point, self.all = middle if point is None else point, all
@@ -234,7 +234,6 @@ def _apart(places: list[Tensor]) -> list[list[float]]:
 
 
 def _slider(name: str, axis: dict[str, float]) -> widgets.FloatSlider:
-    how = {"min": axis["low"], "max": axis["high"]}
-    how["step"] = axis["step"]
-    how["readout_format"] = f".{axis['decimals']}f"
-    return widgets.FloatSlider(axis["low"], **how, **label(name, TIPS[name]))
+    how = {"min": axis["low"], "max": axis["high"], "step": axis["step"]}
+    how |= {"value": axis["low"], "readout_format": f".{axis['decimals']}f"}
+    return widgets.FloatSlider(**how, **label(name.replace("_", " "), TIPS[name]))

@@ -114,6 +114,33 @@ def test_p_and_draw_move_by_arrow_keys_and_play_walks(opened):
     )
 
 
+@opens("digits")
+def test_the_point_on_the_map_moves_by_keys_and_pointer_and_python_follows(opened):
+    opened.locator(".map-plane").focus()
+    for key in ("ArrowUp", "Shift+ArrowRight", "j"):
+        opened.keyboard.press(key)
+    assert opened.evaluate("jupyterapp.shell.currentWidget.content.widgets.length") == 1
+    press(opened, "number 0", "ArrowRight")
+    lab.settle(opened)
+    assert said(opened, "code code") == in_kernel(opened, "bench.code")
+    steps = "[round((p - (a['low'] + a['high']) / 2) / a['step']) for p, a in zip(bench.point, bench._axes)]"
+    assert in_kernel(opened, steps) == "[11, 1]"
+    plane = opened.locator(".map-plane").bounding_box()
+    opened.mouse.click(plane["x"] + 30, plane["y"] + plane["height"] - 40)
+    opened.get_by_label("all over the plane").focus()
+    opened.keyboard.press("Space")
+    lab.settle(opened)
+    assert said(opened, "code code") == in_kernel(opened, "bench.code")
+    assert in_kernel(opened, "bench.all") == "True"
+    assert opened.locator(".map-plane .heat").is_visible()
+    assert in_kernel(opened, "setattr(bench, 'point', (1, -1)), bench.point") == (
+        "None (1.0, -1.0)"
+    )
+    opened.wait_for_function(
+        "document.querySelector('.bench code').textContent.includes('[[1.00, -1.00]]')"
+    )
+
+
 @opens("stepper")
 def test_gradients_are_walked_by_keyboard_by_play_and_from_python(opened):
     assert said(opened, "status") == "Step 0 of 25: MseLossBackward0 scalar."
@@ -149,6 +176,7 @@ WITHOUT_KERNEL = {
     "convolution": ("stride", "kernel_size=3, stride=2"),
     "pooling": ("kernel_size", "kernel_size=3, stride=2"),
     "dropout": ("p", "nn.Dropout(p=0.55)"),
+    "digits": ("number 1", "torch.tensor([[0.00, 0.05]])"),
     "stepper": ("step", "Step 1 of 25: AddmmBackward0 fc3 · 1×10."),
     "tracer": ("channels", "nn.Conv2d(2, 6, kernel_size=3)"),
 }

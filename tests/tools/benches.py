@@ -24,7 +24,7 @@ SOURCES = {
     "walk": "from helpers import networks\nfrom helpers.digits import embedded, load_digits\nfrom helpers.widgets.gallery import LayerWalk\n"
     "bench = LayerWalk(networks.trained(), *(part[:5] for part in embedded().test), 'scikit-learn digits')\nbench",
     "digits": f"{DECODER}\nfrom helpers.widgets.digit_map import DigitMap\n"
-    "bench = DigitMap(decoder, torch.randn(300, 2), torch.arange(300) % 10)\nbench",
+    "bench = DigitMap(decoder, torch.rand(300, 2) * 6 - 3, torch.arange(300) % 10)\nbench",
     "channels": f"{LAYER}bench = LayerBench(nn.Conv2d(3, 4, 3, padding=1), size=12, view='backward')\nbench",
     "stamps": f"{LAYER}bench = LayerBench(nn.ConvTranspose2d(1, 1, 3, stride=2), size=4, view='stamps')\nbench",
     "convolution": f"{LAYER}bench = LayerBench(nn.Conv2d(1, 1, kernel_size=3, bias=False), weight='Sobel x')\nbench",

@@ -125,7 +125,7 @@ def latency() -> None:
         "backward stepper": (STEPPER, ".bench", ["step"]),
         "kernel film": (FILM, ".bench", ["moment"]),
         "walk through the layers": (WALK, ".bench", ["image", "layer"]),
-        "map of digits": (MAP, ".bench", ["number_0", "number_1"]),
+        "map of digits": (MAP, ".bench", ["number 0", "number 1"]),
         "shape tracer": (TRACER, ".bench", ["side", "channels"]),
     }
     within = {
