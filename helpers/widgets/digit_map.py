@@ -14,7 +14,8 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from helpers import figures
+from helpers import planes
+from helpers.figures import Picture
 from helpers.inspection import copied
 from helpers.validation import SentenceError, check_switch
 from helpers.widgets.base import Bench, View, label, listed, shared
@@ -116,9 +117,9 @@ class DigitMap(Bench):
     def __repr__(self) -> str:
         return f"DigitMap({', '.join(self._given)}, {listed(self._told())})"
 
-    def _still(self) -> figures.Picture:
+    def _still(self) -> Picture:
         ends = [(axis["low"], axis["high"]) for axis in self._axes]
-        return figures.digit_map(self._map(), ends, self.point, self.digit)
+        return planes.digit_map(self._map(), ends, self.point, self.digit)
 
 
 def _checked(decoder: nn.Sequential) -> nn.Sequential:
