@@ -9,6 +9,7 @@ From the bottom up; a module imports only from layers above its own line here:
     presets         a photo, small inputs, kernels
     digits          MNIST, or the small digits that scikit-learn brings
     networks        Net and ConvNet, and the trained weights in assets/
+    autoencoders    Autoencoder, and trained ones in assets/
     figures         every matplotlib drawing but one
     planes          the plane of two numbers, with a decoder's digits all over it
     runs            Recipe and History: what a training follows, and what it leaves
