@@ -18,6 +18,7 @@ From the bottom up; a module imports only from layers above its own line here:
     widgets.monitor the live view of a training
     training        fit, evaluate
     inspection      feature maps, ablation, occlusion, shifts
+    familiarity     whether a picture is like the digits that were learned
     layers          one layer in words: its line, its formulas, what does not fit
     tracing         the shape that each layer gives, and why
     autograd        the graph behind a tensor, and what flows through it

@@ -15,11 +15,11 @@ from itertools import pairwise
 
 import ipywidgets as widgets
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers import figures
 from helpers.digits import Digits
+from helpers.familiarity import COMPARED, Familiarity
 from helpers.inspection import copied, feature_maps
 from helpers.training import logits
 from helpers.validation import SentenceError, check_step, check_switch
@@ -30,9 +30,7 @@ SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit 
 # Pixels of the pen: the plain digits of the tests are most like MNIST's with these.
 THINNEST, THICKEST = 2.3, 3.2
 PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
-NEAREST, COMPARED = 5, 10_000  # pictures
-# 99 of 100 of MNIST's validation digits are nearer to a training digit of their class.
-LIMIT = 6.2
+NEAREST = 5  # pictures
 SURE, UNSURE = 0.8, 0.4  # probabilities
 BLACK = torch.zeros(1, 1, SIDE, SIDE)
 TIPS = {
@@ -168,14 +166,6 @@ class _Neighbours:
         title += f"({self.source}), with their distance"
         return strip(title, names, self.images[places, 0], 1.0)
 
-    def apart(self, image: Tensor, digit: int) -> float:
-        """Return how far the nearest digit of a class is at half the size, where
-        strokes that are a pixel apart are near; or ∞.
-        """
-        differences = self.images[self.labels == digit] - image
-        distances = 2 * F.avg_pool2d(differences, 2).flatten(1).norm(dim=1)
-        return min(distances.tolist(), default=math.inf)
-
 
 class Sketchpad(Bench):
     """A pad to draw a digit on, and what a network makes of it: picture, probabilities,
@@ -193,6 +183,7 @@ class Sketchpad(Bench):
         self, model: nn.Module, digits: Digits, strokes: Sequence = EXAMPLE
     ) -> None:
         self._model, self._digits = _reader(model), _Neighbours(digits)
+        self._familiarity = Familiarity(digits)
         self._layers = _convolutions(self._model)
         self._lock = threading.RLock()  # the browser's messages come in a thread
         self._view = View("sketchpad", **START)
@@ -250,9 +241,8 @@ class Sketchpad(Bench):
         no_digit = "This is no digit that I know"
         if largest[0] < UNSURE:
             return f"{no_digit}: the most likely would be {one}."
-        if self._digits.apart(image, digits[0]) > LIMIT:
-            far = f"it is far from every {digits[0]} in training"
-            return f"{no_digit}: the softmax gives {one}, but {far}."
+        if flaw := self._familiarity.flaw(image, digits[0]):
+            return f"{no_digit}: the softmax gives {one}, but {flaw}."
         sure = largest[0] >= SURE
         return f"This is {one}." if sure else f"Perhaps {one}, perhaps {other}."
 

@@ -49,3 +49,33 @@ def placed(strokes, side=1.0, left=0.0, top=0.0):
     return [
         [[left + side * x, top + side * y] for x, y in stroke] for stroke in strokes
     ]
+
+
+def slanted(strokes):
+    """Return strokes that lean to the right, three quarters as wide."""
+    return [
+        [[0.14 + 0.72 * (x + 0.3 * (0.5 - y)), y] for x, y in stroke]
+        for stroke in strokes
+    ]
+
+
+def wavering(strokes):
+    """Return strokes of an unsteady hand, leaning to the left, as wide as slanted."""
+    return [
+        [
+            [
+                0.14 + 0.72 * (x - 0.12 * (0.5 - y)) + 0.03 * math.sin(9 * y),
+                0.05 + 0.9 * y + 0.03 * math.sin(7 * x),
+            ]
+            for x, y in stroke
+        ]
+        for stroke in strokes
+    ]
+
+
+# 39 digits as most people write them: each style upright, slanted and wavering.
+PLAIN = [
+    (int(name), form(strokes))
+    for form in (placed, slanted, wavering)
+    for name, strokes in [*DIGITS.items(), *OTHER_STYLES.items()]
+]

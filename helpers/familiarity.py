@@ -1,0 +1,74 @@
+"""Whether a picture is like the digits that were learned: the question that a softmax
+cannot ask.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from helpers import networks
+from helpers.autoencoders import trained_autoencoder
+from helpers.digits import Digits
+from helpers.inspection import feature_maps
+from helpers.training import logits
+
+NUMBERS, COMPARED = 8, 10_000
+# Together these refuse 1 of 100 of MNIST's validation digits, each about as many.
+MOST_ERROR, MOST_DISTANCE = 0.058, 0.668
+FARTHER = 0.84  # among fewer digits, as the embedded ones are, the nearest is farther
+
+
+class Familiarity:
+    """What the course's autoencoder and its ConvNet find strange about a picture.
+
+    A picture is strange where the autoencoder cannot redraw it from 8 numbers, or where
+    no training digit of its class is near. Nearness is between the 392 numbers that the
+    ConvNet has after its second pooling, scaled to length 1, and among the first 10,000
+    training digits.
+    """
+
+    def __init__(self, digits: Digits) -> None:
+        self._autoencoder = trained_autoencoder(NUMBERS)
+        self._eye = networks.trained()
+        images, self._labels = (part[:COMPARED] for part in digits.train)
+        self._parts = self._seen(images)
+        self.most_distance = MOST_DISTANCE if len(images) == COMPARED else FARTHER
+
+    def errors(self, images: Tensor) -> Tensor:
+        """Return N mean squared errors of the redrawn images, for N×1×28×28."""
+        redrawn = logits(self._autoencoder, images)
+        return F.mse_loss(redrawn, images, reduction="none").mean((1, 2, 3))
+
+    def distances(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Return how far the nearest training digit of its class is from each image, N;
+        ∞ where there is none.
+        """
+        parts, nearest = self._seen(images), torch.full((len(images),), math.inf)
+        for digit in classes.unique():
+            of_class = self._parts[self._labels == digit]
+            if len(of_class):
+                apart = torch.cdist(parts[classes == digit], of_class)
+                nearest[classes == digit] = apart.amin(1)
+        return nearest
+
+    def flaw(self, image: Tensor, digit: int) -> str:
+        """Return what is strange about an image 28×28 that a network takes for a digit,
+        in words; or nothing.
+        """
+        image = image[None, None]
+        if self.errors(image).item() > MOST_ERROR:
+            return f"an autoencoder of digits cannot redraw it from {NUMBERS} numbers"
+        if self.distances(image, torch.tensor([digit])).item() > self.most_distance:
+            return f"it is far from every {digit} in training"
+        return ""
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """Return N×392 of length 1: the maps of the second convolution, pooled."""
+        maps = [
+            feature_maps(self._eye, batch, "conv2")["conv2"]
+            for batch in images.split(500)
+        ]
+        pooled = [F.max_pool2d(one, 2).relu().flatten(1) for one in maps]
+        return F.normalize(torch.cat(pooled))

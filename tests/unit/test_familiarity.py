@@ -1,0 +1,88 @@
+"""What the pad refuses: shapes that are no digits, and hardly a digit."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from doodles import DOODLES, OTHERS
+from refusals import passing, read, refused
+from strokes import PLAIN
+
+from helpers import digits as data
+from helpers import networks
+from helpers.autoencoders import trained_autoencoder
+from helpers.digits import Digits, Split
+from helpers.familiarity import COMPARED, Familiarity
+from helpers.widgets.sketchpad import Sketchpad, mnist_form
+
+FEW = {name: DOODLES[name] for name in ("A", "H", "中", "star", "spiral")}
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    digits = data.load_digits()
+    if digits.source != "MNIST":
+        pytest.skip("needs MNIST")
+    return digits
+
+
+@pytest.fixture(scope="module")
+def pad(mnist):
+    return Sketchpad(networks.trained(), mnist)
+
+
+def test_letters_and_shapes_are_refused_and_both_reasons_are_given(pad):
+    assert passing(pad, FEW) == []
+    pad.strokes = DOODLES["X"]
+    assert "an autoencoder of digits cannot redraw it from 8 numbers" in pad.answer
+    pad.strokes = OTHERS["="]
+    assert "it is far from every " in pad.answer and "in training" in pad.answer
+
+
+def test_every_plain_digit_but_one_is_read(pad):
+    assert read(pad) >= len(PLAIN) - 1
+
+
+def test_one_of_100_digits_is_refused(pad, mnist):
+    every, *_ = refused(pad, mnist.validation.images)
+    assert every.double().mean() <= 0.01
+
+
+@pytest.mark.slow
+def test_few_drawings_pass_for_digits(pad):
+    assert len(passing(pad, DOODLES)) <= 6
+    assert len(passing(pad, OTHERS)) <= 10  # those that no limit was chosen with
+
+
+def test_beside_the_embedded_digits_plain_ones_are_read_and_shapes_refused():
+    pad = Sketchpad(networks.trained(), data.embedded())
+    assert passing(pad, FEW) == [] and read(pad) >= len(PLAIN) - 1
+
+
+def made(count):
+    torch.manual_seed(0)
+    split = Split(torch.rand(count, 1, 28, 28), torch.arange(count) % 9)
+    return Digits(split, split, split, "made up")
+
+
+def test_both_measures_are_those_of_the_shipped_networks():
+    digits = made(COMPARED)
+    familiarity, images = Familiarity(digits), torch.rand(2, 1, 28, 28)
+    again = trained_autoencoder(8)(images)
+    wanted = torch.stack(
+        [F.mse_loss(*pair) for pair in zip(again, images, strict=True)]
+    )
+    assert torch.allclose(familiarity.errors(images), wanted)
+    model, near = networks.trained(), digits.train.images[4:5]
+    there = F.relu(F.max_pool2d(model.conv1((near - 0.1307) / 0.3081), 2))
+    there = F.normalize(F.relu(F.max_pool2d(model.conv2(there), 2)).flatten(1))
+    assert torch.allclose(familiarity._parts[4:5], there, atol=1e-5)
+    own, other, none = (
+        familiarity.distances(near, torch.tensor([digit])).item() for digit in (4, 5, 9)
+    )
+    assert own < 0.01 < other and none == float("inf")
+
+
+def test_an_unknown_shape_has_its_flaw_in_words_and_a_digit_has_none(mnist):
+    familiarity = Familiarity(mnist)
+    assert familiarity.flaw(mnist.train.images[0, 0], int(mnist.train.labels[0])) == ""
+    assert familiarity.flaw(mnist_form(DOODLES["star"], 0.08), 8)
