@@ -3,7 +3,15 @@
 import { ARROWS, largest, brief, decimalsFor, node, write } from "./base.js";
 
 const SMALLEST_CELL = 16.5, // pixels, for numbers that can be read
-  SMALLEST_FONT = 9;
+  SMALLEST_FONT = 9,
+  BLANK = node("div", { role: "gridcell", tabindex: -1 });
+
+// A cell with a text that is changed in place: a new one would be laid out from the start.
+function cellAt(row, column) {
+  const cell = BLANK.cloneNode();
+  Object.assign(cell.dataset, { row, column });
+  return Object.assign(cell, { text: cell.appendChild(new Text()), shown: "" });
+}
 
 // A table of numbers that is one stop for Tab; arrows move inside, and `visit` hears where the
 // focus or pointer is.
@@ -51,9 +59,7 @@ export class Grid {
     this.cells = this.rows.map((line, row) => {
       while (line.childElementCount > width) line.lastChild.remove();
       for (let column = line.childElementCount; column < width; column++)
-        line.append(
-          node("div", { role: "gridcell", tabindex: -1, "data-row": row, "data-column": column }),
-        );
+        line.append(cellAt(row, column));
       return [...line.children];
     });
     this.fit(this.side);
@@ -76,10 +82,18 @@ export class Grid {
     const most = Math.max(rows, columns);
     const board = Math.max(side, smallestCell * most);
     const cell = Math.min(board / most, this.largestCell);
-    this.element.style.gridTemplate = `repeat(${rows}, ${cell}px) / repeat(${columns}, ${cell}px)`;
     const font = Math.min(cell * 0.55, (cell - 3) / (0.64 * this.longest), 14);
-    this.element.style.fontSize = `${font.toFixed(1)}px`;
-    this.element.classList.toggle("bare", font < SMALLEST_FONT);
+    const bare = font < SMALLEST_FONT;
+    Object.assign(this.element.style, {
+      gridTemplate: `repeat(${rows}, ${cell}px) / repeat(${columns}, ${cell}px)`,
+      fontSize: bare ? "0" : `${font.toFixed(1)}px`,
+      lineHeight: bare ? "0" : `${cell - 1}px`,
+    });
+    this.element.classList.toggle("bare", bare);
+    if (bare !== this.bare) {
+      this.bare = bare;
+      this.cells.flat().forEach((one) => this.#tellText(one));
+    }
     this.panel.style.setProperty("--side", `${board}px`);
     this.panel.style.setProperty("--high", `${this.free ? cell * rows : board}px`);
   }
@@ -98,7 +112,7 @@ export class Grid {
         const { text, exact, shade = 0, classes = "" } = paint(row, column);
         longest = Math.max(longest, text.length);
         cell.shown = text;
-        if (cell !== this.editing) write(cell, text);
+        this.#tellText(cell);
         if (cell.title !== exact) cell.title = exact;
         const name =
           `${classes} ${shade < 0 ? "negative" : "positive"} shade${Math.round(Math.abs(shade) * 8)}`.trim();
@@ -110,6 +124,12 @@ export class Grid {
       this.fit(this.side);
     }
     if (this.pointed) this.#tell(...this.pointed);
+  }
+
+  // Texts too small to be read would cost as much as all else; the title has the number.
+  #tellText({ text, shown }) {
+    const data = this.bare ? "" : shown;
+    if (text.data !== data) text.data = data;
   }
 
   // The same for a matrix of numbers, shaded by their size.
@@ -125,7 +145,7 @@ export class Grid {
         finite = Number.isFinite(value);
       return {
         text: text(value),
-        exact: String(value),
+        exact: Number.isNaN(value) ? "" : String(value),
         shade: finite ? value / scale : 0,
         classes: classes(i, j),
       };
@@ -196,7 +216,7 @@ export class Grid {
   #cancel() {
     const cell = this.editing;
     this.editing = undefined;
-    if (cell) write(cell, cell.shown);
+    cell?.replaceChildren(cell.text);
   }
 
   // A small text field over the cell: Enter or leaving it keeps the number, Escape keeps the old

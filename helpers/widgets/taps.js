@@ -155,16 +155,14 @@ function tapsOf(layer) {
 
 // What each tap weighs: its weight, its share of the average, or 1 for the largest of a window.
 export function valuesOf({ taps, settings, sides, shapes, convolves }, input, weight) {
-  if (convolves) return Float64Array.from(taps.weight, (place) => weight[place]);
+  const each = (places, make) => new Float64Array(places).map(make); // `from` takes twice as long
+  if (convolves) return each(taps.weight, (place) => weight[place]);
   if (settings.kind === "AvgPool2d") {
     const [, height, width] = shapes.output;
     const counts = sides.map((side) => side.counted);
     const count = (place) =>
       counts[0][Math.floor(place / width) % height] * counts[1][place % width];
-    return Float64Array.from(
-      taps.output,
-      (place) => 1 / (settings.divisor_override || count(place)),
-    );
+    return each(taps.output, (place) => 1 / (settings.divisor_override || count(place)));
   }
   const winner = new Map();
   taps.output.forEach((place, tap) => {
@@ -172,7 +170,7 @@ export function valuesOf({ taps, settings, sides, shapes, convolves }, input, we
     if (taps.input[tap] >= 0 && (input[taps.input[tap]] > best || !winner.has(place)))
       winner.set(place, tap);
   });
-  return Float64Array.from(taps.output, (place, tap) => Number(winner.get(place) === tap));
+  return each(taps.output, (place, tap) => Number(winner.get(place) === tap));
 }
 
 // The sum of what all taps carry, by where they lead.

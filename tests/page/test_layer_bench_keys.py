@@ -385,6 +385,33 @@ def test_many_boards_are_no_wider_than_their_place(opened, view):
         assert page.locator(".bench").evaluate(room) >= 0, width
 
 
+def test_small_cells_hold_no_text_and_are_called_by_their_exact_number(opened):
+    bench = LayerBench(nn.Conv2d(3, 1, 3, padding=1), "random", view="backward")
+    page = opened(bench)
+    for size, small in ((9, True), (4, False), (12, True)):
+        change(page, input_size=size)
+        at = cell(page, "Input 0 with its padding", 3, 4)
+        assert float(at.get_attribute("title")) == bench.input[0, 2, 3]
+        assert (at.inner_text() == "") == small
+        outside = cell(page, "Gradient of the input 0", 0, 0)
+        assert not outside.get_attribute("title"), "a blank has no number"
+
+
+def test_new_numbers_make_no_new_cells(opened):
+    bench = LayerBench(nn.Conv2d(2, 3, 3, padding=1), "random", view="backward")
+    page = opened(bench)
+    page.evaluate("""() => {
+      window.made = [];
+      const note = (records) => made.push(...records.map(({ target }) => target.className));
+      const watch = new MutationObserver(note);
+      for (const board of document.querySelectorAll(".bench-grid"))
+        watch.observe(board, { childList: true, subtree: true });
+    }""")
+    change(page, weight_index=3, input_index=2, step=7, channel=1)
+    page.wait_for_timeout(50)
+    assert page.evaluate("made") == []
+
+
 def test_what_is_pointed_at_is_said_where_numbers_are_too_small(opened):
     page = opened(LayerBench(nn.Conv2d(3, 4, 3), "random", size=12, weight="Gaussian"))
     assert page.locator("[aria-label='Output 3'].bare").count() == 1
