@@ -20,10 +20,10 @@ class SentenceError(ValueError):
 
 
 def check_whole(name: str, value: int, smallest: int, largest: int = LARGEST) -> int:
-    """Return a whole number in the range; raise ValueError for another."""
+    """Return a whole number in the range; raise SentenceError for another."""
     if not _is(value, Integral) or not smallest <= value <= largest:
         wanted = f"a whole number from {smallest} to {largest}"
-        raise ValueError(_refusal(name, wanted, value))
+        raise SentenceError(_refusal(name, wanted, value))
     return int(value)
 
 
@@ -48,9 +48,9 @@ def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
 
 
 def check_switch(name: str, value: bool) -> bool:
-    """Return True or False; raise ValueError for anything else."""
+    """Return True or False; raise SentenceError for anything else."""
     if not isinstance(value, bool):
-        raise ValueError(_refusal(name, "True or False", value))
+        raise SentenceError(_refusal(name, "True or False", value))
     return value
 
 
@@ -58,12 +58,12 @@ def check_step(
     name: str, value: float, smallest: float, largest: float, step: float
 ) -> float:
     """Return a number in the range, a multiple of 0.01 such as `step` is; raise
-    ValueError for another.
+    SentenceError for another.
     """
     fits = _is(value, Real) and smallest <= value <= largest
     if not fits or not math.isclose(value / step, round(value / step), abs_tol=1e-9):
         wanted = f"a number from {smallest} to {largest} in steps of {step}"
-        raise ValueError(_refusal(name, wanted, value))
+        raise SentenceError(_refusal(name, wanted, value))
     return round(float(value), 2)
 
 

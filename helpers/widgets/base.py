@@ -14,6 +14,8 @@ import anywidget
 import ipywidgets as widgets
 from traitlets import Any
 
+from helpers.validation import SentenceError
+
 HERE = Path(__file__).parent
 STYLE = HERE / "base.css"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
@@ -118,9 +120,9 @@ def shared(name: str, check: Callable, tip: str, *limits: object) -> property:
 
 
 def index_of(chosen: str, names: list[str], part: str) -> int:
-    """Return the place of a name in a list; ValueError where it is not in there."""
+    """Return the place of a name in a list; SentenceError where it is not in there."""
     if chosen not in names:
-        raise ValueError(
+        raise SentenceError(
             f"There is no {part} called {chosen!r}; choose one of {', '.join(names)}."
         )
     return names.index(chosen)

@@ -2,7 +2,7 @@
 
 import { codeLine, live, node, shape, write } from "./base.js";
 import { Grid } from "./grid.js";
-import { columnsOf, lookAt } from "./layer_views.js";
+import { columnsOf, lookAt, viewsOf } from "./layer_views.js";
 import { benchLine, codeOf, saysOf } from "./layer_words.js";
 import { layerOf, settingsOf, troubleOf } from "./taps.js";
 
@@ -45,6 +45,7 @@ function walker(set) {
   const slider = node("input", {
     type: "range",
     min: 0,
+    max: 0,
     class: "bench-step",
     "aria-label": "step",
   });
@@ -74,10 +75,10 @@ function bar(model, set, back) {
   const flip = (name) => () => set({ [name]: !model.get(name) });
   const switches = model.get("views").map((view) => [view, button(view, () => set({ view }))]);
   switches.push(["alone", button("one output alone", flip("alone"))]);
-  switches.push(["turned", button("transpose", flip("turned"))]);
+  switches.push(["transposed", button("transpose", flip("transposed"))]);
   const others = [button("Undo", () => back(false)), button("Reset", () => back(true))];
   const show = ({ views, view }) => {
-    const shown = [...views, { backward: "alone", matrix: "turned" }[view]];
+    const shown = [...views, { backward: "alone", matrix: "transposed" }[view]];
     for (const [name, made] of switches) {
       made.hidden = !shown.includes(name);
       made.setAttribute("aria-pressed", String(name === view || model.get(name) === true));
@@ -220,6 +221,7 @@ class LayerView {
     this.mark();
     this.past.note();
     write(this.code.code, codeOf(settings, this.model));
+    this.bar.show(viewsOf(this.model, settings));
     const trouble = troubleOf(settings, this.model.get("troubles"));
     const says = trouble || this.#show(settings);
     this.copy.hidden = Boolean(trouble);
@@ -234,7 +236,6 @@ class LayerView {
     if (this.made !== made) Object.assign(this, { layer: layerOf(settings), made });
     const look = lookAt(this.model, this.layer);
     const columns = columnsOf(look);
-    this.bar.show(look);
     this.walk.show(look);
     if (typeof columns === "string") return columns;
     this.boards.draw(columns);

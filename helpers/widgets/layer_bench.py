@@ -19,7 +19,11 @@ from helpers.widgets import layer_controls, layer_numbers, signatures
 from helpers.widgets.base import OWN, Bench, index_of, listed, shared, tie
 from helpers.widgets.layer_controls import INPUTS, SETTINGS, SWITCHES, WEIGHTS
 from helpers.widgets.layer_numbers import Gradients, numbers, own
-from helpers.widgets.signatures import COUNTS, KINDS, MODES, PAIRS, RANGES, Settings
+from helpers.widgets.signatures import COUNTS, KINDS, MODES, NEUTRAL, PAIRS, RANGES
+
+# What the line of Python leaves out.
+USUAL = {"step": 0, "channel": 0, "view": "forward", "alone": False}
+USUAL |= {"transposed": False}
 
 
 def _setting(name: str) -> property:
@@ -41,8 +45,8 @@ class LayerBench(Bench):
     `picture` the name of a ready-made input of `size` (a number or a pair), or numbers
     H×W or C×H×W. `weight` is the name of a ready-made kernel, or numbers; without it
     the layer's own are shown. `bench.stride = 2, 1` moves the sliders too. Raises
-    ValueError for what the bench has no place for; a setting with which no window fits
-    is none of that, and `output` says why.
+    SentenceError for what the bench has no place for; a setting with which no window
+    fits is none of that, and `output` says why.
     """
 
     locals().update({name: _setting(name) for name in SETTINGS})
@@ -50,6 +54,7 @@ class LayerBench(Bench):
         "view", _one_of, "Which view of the layer is shown", layer_controls.VIEWS
     )
     alone = shared("alone", check_switch, "The chosen output alone sends back")
+    transposed = shared("transposed", check_switch, "The view of the matrix is turned")
 
     def __init__(
         self,
@@ -64,19 +69,21 @@ class LayerBench(Bench):
         tie(self._view, self._linked)
         super().__init__([*layer_controls.in_rows(self._linked), self._view])
         self.kind = kind
-        self.set(**signatures.NEUTRAL | {"input_size": size} | found)
-        if self._convolves:
+        self.set(**NEUTRAL | {"input_size": size} | found)
+        if self._convolves or weight is not None:
             self.weight = layer.weight if weight is None else weight
             self.bias = layer.bias
         self.input = picture
         if self.in_channels != found.get("in_channels", self.in_channels):
             given = f"picture has {counted(self.in_channels, 'channel')}"
             raise SentenceError(f"{given}, and the layer takes {layer.in_channels}.")
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name in sorted(
+            state, key="view".__ne__
+        ):  # it says how many steps there are
+            setattr(self, name, state[name])
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> signatures.Settings:
         """Every setting by name, height and width as pairs; also those that this kind
         of layer does not take.
         """
@@ -88,7 +95,7 @@ class LayerBench(Bench):
         return found | {"padding_mode": MODES[view.padding_mode_index]}
 
     def set(self, **settings: object) -> None:
-        """Change several settings at once, or none: ValueError for what is none."""
+        """Change several settings at once, or none: SentenceError for what is none."""
         given = {name: self._checked(name, value) for name, value in settings.items()}
         sides = {name: given.pop(name, self.settings[name]) for name in PAIRS}
         self._put("locked", all(high == wide for high, wide in sides.values()))
@@ -105,12 +112,14 @@ class LayerBench(Bench):
             return check_switch(name, value)
         if name not in RANGES:
             names = ", ".join(SETTINGS)
-            raise ValueError(f"The bench has no setting {name!r}; it has {names}.")
+            raise SentenceError(f"The bench has no setting {name!r}; it has {names}.")
         if name not in PAIRS:
             return check_whole(name, value, *RANGES[name])
         both = value if isinstance(value, tuple | list) else (value, value)
         if len(both) != 2:
-            raise ValueError(f"{name} takes a number or (height, width), not {value}.")
+            raise SentenceError(
+                f"{name} takes a number or (height, width), not {value}."
+            )
         return tuple(check_whole(name, one, *RANGES[name]) for one in both)
 
     @property
@@ -177,6 +186,7 @@ class LayerBench(Bench):
 
     @weight.setter
     def weight(self, chosen: str | Sequence) -> None:
+        self._check_part("weight")
         if not isinstance(chosen, str):
             given = numbers("weight", chosen, [(1, 4), (1, 4), (1, 7), (1, 7)])
             wanted = () if self.weight is None else self.weight.shape[:2]
@@ -198,11 +208,17 @@ class LayerBench(Bench):
 
     @bias.setter
     def bias(self, chosen: bool | Sequence | None) -> None:
+        off = chosen is None or chosen is False
+        if not off:
+            self._check_part("bias")
         if not isinstance(chosen, bool | None):
             sizes = [(self._channels, self._channels)]
             self._view.bias_own = numbers("bias", chosen, sizes).tolist()
-            chosen = True
-        self._put("bias", bool(chosen))
+        self._put("bias", not off)
+
+    def _check_part(self, name: str) -> None:
+        if not self._convolves:
+            raise SentenceError(f"nn.{self.kind} has no {name} to set.")
 
     @property
     def output(self) -> Tensor:
@@ -305,13 +321,15 @@ class LayerBench(Bench):
             told["bias"] = self.bias.tolist()
         if self._view.sent_own and not self.trouble:
             told["sent"] = self.sent.tolist()
-        told |= {"step": self.step, "channel": self.channel}
-        told |= {"view": self.view, "alone": self.alone}
-        usual = {"step": 0, "channel": 0, "view": "forward", "alone": False}
-        return {name: one for name, one in told.items() if usual.get(name) != one}
+        told |= {name: getattr(self, name) for name in USUAL}
+        return {name: one for name, one in told.items() if USUAL.get(name) != one}
 
     def __repr__(self) -> str:
-        return f"LayerBench({self.code}, {listed(self._told())})"
+        how, told = self.settings, self._told()
+        for name in ("groups", "same") if self.trouble else ():
+            if name in KINDS[self.kind] and how[name] != NEUTRAL[name]:
+                told[name], how[name] = how[name], NEUTRAL[name]  # torch may refuse it
+        return f"LayerBench({signatures.code(self.kind, how)}, {listed(told)})"
 
     def _still(self) -> figures.Picture:
         if self.trouble:
@@ -328,7 +346,8 @@ class LayerBench(Bench):
     def _columns(self) -> list[dict[str, Tensor]]:
         """Return the boards of the still picture, column by column."""
         if self.view == "matrix":
-            return [{"matrix": self.matrix}]
+            turned = {"transposed matrix": self.matrix.T}
+            return [turned if self.transposed else {"matrix": self.matrix}]
         found = {"input": self.input, "kernel": self._kernels(self.weight)}
         if self.view == "backward":
             back = self.gradients

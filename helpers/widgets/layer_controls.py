@@ -47,7 +47,7 @@ def view() -> View:
     numbers |= {f"{name}_width": numbers[name] for name in PAIRS}
     numbers |= dict.fromkeys([*lists, "step", "channel"], 0)
     switches = {name: NEUTRAL[name] for name in SWITCHES}
-    switches |= {"alone": False, "turned": False}
+    switches |= {"alone": False, "transposed": False}
     own = {f"{name}_own": [] for name in ("input", "weight", "bias", "sent")}
     known = {"kinds": KINDS, "pairs": PAIRS, "modes": MODES, "neutral": NEUTRAL}
     known |= {"troubles": signatures.TROUBLES, "usual": signatures.USUAL}

@@ -72,7 +72,7 @@ def ready_weight(first: int, sizes: Sizes, groups: int | None) -> Tensor:
 
 def numbers(name: str, values: object, sizes: list[tuple[int, int]]) -> Tensor:
     """Return numbers as a float64 tensor with as many axes as there are ranges of
-    sizes, or raise ValueError. Axes that are missing in front are added.
+    sizes, or raise SentenceError. Axes that are missing in front are added.
     """
     ends = "×".join(str(a) if a == b else f"({a} to {b})" for a, b in sizes)
     wanted = f"{name} must be numbers up to a million, of shape {ends}"
@@ -83,13 +83,13 @@ def numbers(name: str, values: object, sizes: list[tuple[int, int]]) -> Tensor:
         tensor = tensor.dequantize() if tensor.is_quantized else tensor
         tensor = torch.tensor(tensor.tolist(), dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, NotImplementedError):
-        raise ValueError(f"{wanted}, not {reprlib.repr(values)}.") from None
+        raise SentenceError(f"{wanted}, not {reprlib.repr(values)}.") from None
     while 1 < tensor.ndim < len(sizes):
         tensor = tensor[None]
     pairs = zip(tensor.shape, sizes, strict=False)
     inside = all(low <= size <= high for size, (low, high) in pairs)
     if tensor.ndim != len(sizes) or not inside:
-        raise ValueError(f"{wanted}, not {times(tensor.shape) or 'one number'}.")
+        raise SentenceError(f"{wanted}, not {times(tensor.shape) or 'one number'}.")
     if not (tensor.abs() <= LARGEST_NUMBER).all():
-        raise ValueError(f"{wanted}, not {reprlib.repr(tensor.tolist())}.")
+        raise SentenceError(f"{wanted}, not {reprlib.repr(tensor.tolist())}.")
     return tensor

@@ -8,6 +8,12 @@ import { biasOf, editor, inputOf, sentOf, shaped, weightOf } from "./numbers.js"
 const MOST_ROWS = 64, // of a matrix that can be read
   MOST_SIDE = 32; // of an output that can be drawn
 
+// The views that the layer has, and the chosen one.
+export function viewsOf(model, settings) {
+  const views = model.get("views").filter((name) => settings.transposed || name !== "stamps");
+  return { views, view: views.includes(model.get("view")) ? model.get("view") : "forward" };
+}
+
 // Everything that follows from the model and the layer: numbers, the chosen output, its taps.
 export function lookAt(model, layer) {
   const { shapes, settings, sides } = layer;
@@ -16,8 +22,7 @@ export function lookAt(model, layer) {
   const bias = biasOf(model, layer);
   const values = valuesOf(layer, input, weight);
   const output = forward(layer, values, input, bias);
-  const views = model.get("views").filter((name) => settings.transposed || name !== "stamps");
-  const view = views.includes(model.get("view")) ? model.get("view") : "forward";
+  const { view } = viewsOf(model, settings);
   const end = view === "stamps" ? "input" : "output";
   const [, height, width] = shapes[end];
   const steps = height * width;
@@ -29,10 +34,10 @@ export function lookAt(model, layer) {
   );
   const now = placeOf(shapes.output, channel, row, column);
   const channels = channelsOf(layer, channel);
-  const alone = model.get("alone");
+  const [alone, transposed] = ["alone", "transposed"].map((name) => model.get(name));
   const look = {
-    ...{ ...layer, model, layer, input, weight, bias, values, output, views, view, steps },
-    ...{ channel, step, row, column, taps, now, channels, alone },
+    ...{ ...layer, model, layer, input, weight, bias, values, output, view, steps },
+    ...{ channel, step, row, column, taps, now, channels, alone, transposed },
   };
   return view === "backward" ? { ...look, ...wayBack(look) } : look;
 }
@@ -190,14 +195,13 @@ function outputBoards({ model, shapes, channel, row, column, view, ...look }, na
   });
 }
 
-function matrixBoard({ layer, shapes, values, now, model }) {
-  const turned = model.get("turned");
+function matrixBoard({ layer, shapes, values, now, transposed }) {
   const rows = matrixOf(layer, values);
-  const table = turned ? rows[0].map((_, j) => rows.map((row) => row[j])) : rows;
-  const name = turned ? "Transposed matrix" : "Matrix";
-  const [down, along] = turned ? ["input", "output"] : ["output", "input"];
+  const table = transposed ? rows[0].map((_, j) => rows.map((row) => row[j])) : rows;
+  const name = transposed ? "Transposed matrix" : "Matrix";
+  const [down, along] = transposed ? ["input", "output"] : ["output", "input"];
   const steps = sizeOf(shapes.output.slice(1));
-  const output = (i, j) => (turned ? j : i);
+  const output = (i, j) => (transposed ? j : i);
   const placed = (place) => ({ channel: Math.floor(place / steps), step: place % steps });
   const size = `${table.length}×${table[0].length}`;
   return {

@@ -49,7 +49,7 @@ export function benchLine(model, layer, code) {
   const typed = model.get("sent_own").length > 0;
   const sent = typed ? shaped(sentOf(model, layer), layer.shapes.output) : [];
   const state = { ...look, sent };
-  const usual = { sent: [], step: 0, channel: 0, view: "forward", alone: false };
+  const usual = { sent: [], step: 0, channel: 0, view: "forward", alone: false, transposed: false };
   for (const name of Object.keys(usual))
     if (String(state[name]) !== String(usual[name])) tell(name, python(state[name]));
   return `LayerBench(${told.join(", ")})`;

@@ -428,3 +428,12 @@ def test_what_is_pointed_at_is_said_where_numbers_are_too_small(opened):
     assert bubbles(page) == [cell(page, "Output 3", 2, 6).get_attribute("title")]
     page.locator(".bench-step").focus()
     assert bubbles(page) == []
+
+
+def test_a_bench_that_starts_where_no_window_fits_has_its_slider_at_the_start(opened):
+    page = opened(LayerBench(nn.Conv2d(1, 1, 5), size=3))
+    assert said(page, "trouble") and page.locator(".bench-step").input_value() == "0"
+    shown = page.locator(".bench-bar button:visible").all_inner_texts()
+    assert shown == ["forward", "backward", "matrix", "Undo", "Reset"]
+    change(page, input_size=8)
+    assert page.locator(".bench-step").get_attribute("max") == "15"

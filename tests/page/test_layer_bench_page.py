@@ -78,6 +78,7 @@ def test_the_matrix_is_torchs_jacobian_and_is_transposed_by_a_button(opened, nam
     button = page.get_by_role("button", name="transpose")
     button.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"
+    assert held(page, "transposed") is True
     assert windows.close(boards(page, "Matrix")[0], truth.T)
     assert page.locator("h4").first.inner_text().startswith("Transposed matrix")
 
@@ -190,10 +191,18 @@ LINES = {
         alone=True,
         view="backward",
     ),
+    "transposed": lambda: LayerBench(
+        nn.Conv2d(1, 2, 2, padding=1),
+        size=3,
+        weight="box",
+        view="matrix",
+        transposed=True,
+        step=15,
+    ),
 }
 
 
-@pytest.mark.parametrize("name", sampled(LINES, "plain", "sent"))
+@pytest.mark.parametrize("name", sampled(LINES, "plain", "sent", "transposed"))
 def test_the_line_of_the_whole_bench_makes_the_same_bench(opened, name):
     bench = LINES[name]()
     page = opened(bench)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from helpers.sizes import window_span
 from helpers.widgets.layer_bench import LayerBench
-from helpers.widgets.layer_controls import INPUTS, SWITCHES, WEIGHTS
+from helpers.widgets.layer_controls import INPUTS, SWITCHES
 from helpers.widgets.signatures import KINDS, MODES, NEUTRAL, PAIRS, RANGES
 
 PLAIN = {**NEUTRAL, "in_channels": 1, "locked": True, "input": 0, "weight": 0}
@@ -101,7 +101,8 @@ def put(bench: LayerBench, settings: dict) -> None:
     names = [*RANGES, *SWITCHES, "padding_mode"]
     bench.kind = settings["kind"]
     bench.set(**{name: settings[name] for name in names if name in settings})
-    bench.input, bench.weight = INPUTS[settings["input"]], WEIGHTS[settings["weight"]]
+    bench.input = INPUTS[settings["input"]]
+    bench._put("weight_index", settings["weight"])  # also for a layer without one
 
 
 def traits(settings: dict, number: int) -> dict[str, object]:

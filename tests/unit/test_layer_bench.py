@@ -87,10 +87,9 @@ def same(bench):
     """Check that the bench's line of Python makes the same bench; return that."""
     other = eval(repr(bench), {"LayerBench": LayerBench, "nn": nn})
     assert repr(other) == repr(bench)
-    state = ["settings", "kind", "view", "alone", "step", "channel", "code", "trouble"]
-    for name in state:
-        if name != "settings":
-            assert getattr(other, name) == getattr(bench, name)
+    state = ["kind", "view", "alone", "step", "channel", "code", "trouble"]
+    for name in [*state, "transposed"]:
+        assert getattr(other, name) == getattr(bench, name)
     if not bench.trouble:
         for name in ("input", "output", "sent"):
             assert torch.equal(getattr(other, name), getattr(bench, name))
@@ -98,16 +97,28 @@ def same(bench):
 
 
 def test_its_line_of_python_makes_the_same_bench():
-    bench, count = LayerBench(nn.Conv2d(1, 1, 3)), 0
-    for number, settings in enumerate(windows.drawn(30, seed=2)):
+    bench, fits = LayerBench(nn.Conv2d(1, 1, 3)), []
+    for number, settings in enumerate(windows.drawn(120, seed=2)):
         windows.put(bench, settings)
-        bench.view = VIEWS[number % 4]
-        if not bench.trouble:
-            bench.step = bench._steps // 2
-            bench.channel, count = bench._channels - 1, count + 1
-            same(bench)
-    assert count > 9
+        bench.view, bench.transposed = VIEWS[number % 4], number % 3 == 0
+        bench.step = bench._steps - 1
+        bench.channel = bench._channels - 1
+        same(bench)
+        fits.append(not bench.trouble)
+    assert 40 < sum(fits) < 80
     same(sobel(size=2))
+
+
+def test_its_line_of_python_says_the_view_before_its_step():
+    turned = nn.ConvTranspose2d(1, 1, 1, padding=1, bias=False)
+    bench = LayerBench(turned, step=63, view="stamps", weight="box")
+    assert same(bench).step == 63 and bench.output[0].numel() == 36
+
+
+def test_its_line_of_python_carries_what_torch_would_not_make():
+    for settings in ({"groups": 3}, {"same": True, "stride": 2}):
+        bench = LayerBench(nn.Conv2d(2, 2, 3), weight="box", **settings)
+        assert bench.trouble and same(bench).settings == bench.settings
 
 
 def test_its_line_of_python_carries_own_numbers():
@@ -291,6 +302,10 @@ VIEWED = {
         "gradient of the input 8×8",
     ),
     "matrix": (lambda: sobel(size=4, view="matrix"), "matrix 4×16"),
+    "transposed": (
+        lambda: sobel(size=4, view="matrix", transposed=True),
+        "transposed matrix 16×4",
+    ),
     "stamps": (
         lambda: LayerBench(nn.ConvTranspose2d(1, 2, 2), size=3, view="stamps", step=5),
         "input 3×3, kernel 2×2, output 0 4×4, output 1 4×4",

@@ -23,7 +23,7 @@ def state(bench):
 def refused(bench, name, value):
     """Return the sentence with which a value is refused; it changes nothing."""
     before = state(bench)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(SentenceError) as caught:
         setattr(bench, name, value)
     said = str(caught.value)
     assert state(bench) == before
@@ -51,6 +51,7 @@ def refused(bench, name, value):
         ("channel", 1),
         ("same", 1),
         ("alone", "yes"),
+        ("transposed", 1),
         ("weight", [[1, 2], [3]]),
         ("weight", torch.zeros(8, 8)),
         ("weight", [[float("nan")]]),
@@ -90,11 +91,22 @@ def test_a_sentence_says_what_would_do(name, value, sentence):
     assert refused(sobel(), name, value).startswith(sentence)
 
 
+@pytest.mark.parametrize("layer", [nn.MaxPool2d(2), nn.AvgPool2d(2)], ids=repr)
+def test_a_layer_without_weights_takes_none(layer):
+    for name, value in (("weight", "box"), ("weight", [[1.0]]), ("bias", [1.0])):
+        kind = type(layer).__name__
+        sentence = f"nn.{kind} has no {name} to set."
+        assert refused(LayerBench(layer), name, value) == sentence
+        with pytest.raises(SentenceError, match=sentence):
+            LayerBench(layer, **{name: value})
+    LayerBench(layer, bias=False).bias = None
+
+
 def test_several_settings_are_set_at_once_or_not_at_all():
     bench = sobel()
     before = state(bench)
     for settings in ({"stride": 2, "padding": 99}, {"padding": 1, "strides": 2}):
-        with pytest.raises(ValueError):
+        with pytest.raises(SentenceError):
             bench.set(**settings)
         assert state(bench) == before
     with pytest.raises(ValueError, match="no setting 'strides'; it has input_size, k"):
@@ -164,7 +176,7 @@ def test_another_class_gets_a_sentence(wrong):
     ids=repr,
 )
 def test_a_layer_out_of_the_ranges_gets_a_sentence(layer, name):
-    with pytest.raises(ValueError, match=rf"^{name} must be [^\n]*\.$"):
+    with pytest.raises(SentenceError, match=rf"^{name} must be [^\n]*\.$"):
         LayerBench(layer)
 
 
