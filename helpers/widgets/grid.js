@@ -231,6 +231,9 @@ export class Grid {
       "aria-label": `new value, row ${row}, column ${column}`,
     });
     field.value = typed ?? before;
+    // of a small board, where the field is larger than its cell
+    field.style.left = `min(${cell.offsetLeft}px, 100% - 4em)`;
+    field.style.top = `min(${cell.offsetTop}px, 100% - 1.5em)`;
     const close = (keep, leaving = !keep) => {
       if (this.editing !== cell) return true;
       const text = field.value.trim();

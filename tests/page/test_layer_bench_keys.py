@@ -397,6 +397,24 @@ def test_small_cells_hold_no_text_and_are_called_by_their_exact_number(opened):
         assert not outside.get_attribute("title"), "a blank has no number"
 
 
+def test_what_is_typed_into_a_small_cell_can_be_read(opened):
+    page = opened(LayerBench(nn.Conv2d(3, 1, 3), "random", size=12))
+    assert page.locator("[aria-label^='Input 0'].bare").count() == 1
+    for row, column in ((0, 0), (11, 11)):
+        at = cell(page, "Input 0", row, column)
+        at.focus()
+        page.keyboard.type("1.25")
+        field = at.locator("input")
+        assert field.evaluate("at => parseFloat(getComputedStyle(at).fontSize)") > 9
+        assert field.evaluate("at => at.scrollWidth - at.clientWidth") <= 0
+        box, board = field.bounding_box(), at.locator("xpath=../..").bounding_box()
+        for start, size in (("x", "width"), ("y", "height")):
+            end = board[start] + board[size] + 0.5
+            assert board[start] - 0.5 <= box[start] <= end - box[size]
+        page.keyboard.press("Enter")
+        assert at.get_attribute("title") == "1.25" and at.inner_text() == ""
+
+
 def test_new_numbers_make_no_new_cells(opened):
     bench = LayerBench(nn.Conv2d(2, 3, 3, padding=1), "random", view="backward")
     page = opened(bench)
