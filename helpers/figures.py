@@ -247,7 +247,7 @@ def training(runs: dict[str, dict[str, list]], source: str) -> Picture:
         _run(loss, name, run, "losses", 1)
         _run(accuracy, name, run, "accuracies", 2)
         words.append(f"{name or 'the run'}: {_outcome(run)}")
-    loss.set(title=f"loss, {source}", ylabel="cross entropy", yscale="log")
+    loss.set(title=f"loss, {source}", ylabel="cross entropy, logarithmic", yscale="log")
     accuracy.set(title=f"accuracy, {source}", ylabel="share that is right")
     accuracy.set_ylim(None, 1.005)
     if named:  # within the axes, the names would lie on the curves

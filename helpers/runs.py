@@ -90,6 +90,11 @@ class History:
         return len(self.rows)
 
     def __getitem__(self, place: int) -> dict[str, float]:
+        if not self.rows:
+            raise SentenceError(
+                "This run was interrupted before it had measured an epoch, so there "
+                "is nothing to read from it: run its cell again."
+            )
         return self.rows[place]
 
     def __repr__(self) -> str:

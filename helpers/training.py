@@ -22,7 +22,17 @@ from helpers.sizes import times
 from helpers.validation import SentenceError, check_kind, check_number, check_whole
 from helpers.widgets.monitor import Monitor
 
-__all__ = ["LONG", "QUICK", "Recipe", "evaluate", "fit", "logits", "seeded", "shifted"]
+__all__ = [
+    "LONG",
+    "QUICK",
+    "Recipe",
+    "evaluate",
+    "fit",
+    "logits",
+    "rotated",
+    "seeded",
+    "shifted",
+]
 OPTIMIZERS = {
     "Adam": partial(torch.optim.Adam, betas=(0.7, 0.9), fused=True),
     "SGD": partial(torch.optim.SGD, momentum=0.9, nesterov=True, fused=True),
@@ -283,6 +293,21 @@ def shifted(images: torch.Tensor, most: int) -> torch.Tensor:
     places = edged.unfold(2, height, 1).unfold(3, width, 1)
     rows, columns = torch.randint(2 * most + 1, (2, len(images)))
     return places[torch.arange(len(images)), :, rows, columns]
+
+
+def rotated(images: torch.Tensor, most: float) -> torch.Tensor:
+    """Return images N×1×H×W, each turned at random about its middle by up to `most`
+    degrees either way, on black; between pixels their greys are mixed.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.affine_grid.html
+    """
+    check_number("most", most, zero=True)
+    angles = math.radians(most) * (2 * torch.rand(len(images)) - 1)
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(len(images))
+    rows = [cos, -sin, zero], [sin, cos, zero]
+    turns = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    places = F.affine_grid(turns, list(images.shape), align_corners=False)
+    return F.grid_sample(images, places, align_corners=False)
 
 
 def _weights(model: nn.Module) -> State:

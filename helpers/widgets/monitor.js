@@ -102,7 +102,7 @@ function listen(model) {
 function render({ model, el }) {
   const [loss, right] = ["loss", "accuracy"].map((name) => `${name}, ${model.get("source")}`);
   const charts = [
-    new Chart(loss, "cross entropy", LOGARITHM, "losses", 1),
+    new Chart(loss, "cross entropy, logarithmic", LOGARITHM, "losses", 1),
     new Chart(right, "share that is right", SHARE, "accuracies", 2),
   ];
   const bar = node("progress", { max: 1, "aria-label": "How far the training is" });

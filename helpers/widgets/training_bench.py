@@ -25,7 +25,7 @@ CHOICES = {
     "images": [100, 300, 1000, 3000, 10000],  # and all there are
 }
 TIPS = {
-    "lr": "The learning rate: how long the steps are",
+    "lr": "The highest learning rate of the run: how long the steps of Adam are",
     "batch_size": "How many images each step looks at",
     "epochs": "How often every image is seen",
     "images": "How many images of the training split are used",

@@ -71,3 +71,8 @@ def test_every_curve_stays_within_its_chart(opened, losses):
         " return x >= 0 && y >= 0 && x + width <= size.width && y + height <= size.height - 30; }); })"
     )
     assert inside == [True, True]
+
+
+def test_the_axis_of_the_loss_says_that_it_is_logarithmic(page):
+    words = page.locator(".curve").first.locator("text").all_text_contents()
+    assert "cross entropy, logarithmic" in words

@@ -11,7 +11,7 @@ from torch import nn
 from helpers import digits as data
 from helpers import figures, networks, training
 from helpers.figures import in_bins
-from helpers.training import LONG, QUICK, Recipe, evaluate, fit, shifted
+from helpers.training import LONG, QUICK, Recipe, evaluate, fit, rotated, shifted
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +247,21 @@ def test_shifting_moves_each_image_by_itself():
     assert places == {(row, column) for row in range(8, 13) for column in range(10, 15)}
     assert (moved.sum(dim=(1, 2, 3)) == 1).all()
     assert torch.equal(shifted(image, 0), image)
+
+
+def test_rotated_images_turn_about_their_middle_by_no_more_than_asked():
+    image = torch.zeros(1, 1, 29, 29)
+    image[0, 0, 4, 14] = 1  # ten pixels above the middle
+    torch.manual_seed(0)
+    turned = rotated(image.expand(500, 1, 29, 29), 30)[:, 0]
+    places = torch.arange(29.0) - 14
+    across, up = turned.sum(1) @ places, -(turned.sum(2) @ places)
+    angles = torch.rad2deg(torch.atan2(across, up))
+    assert 25 < angles.max() < 33 and -33 < angles.min() < -25
+    assert torch.hypot(across, up).div(turned.sum((1, 2))).sub(10).abs().max() < 0.5
+    assert torch.allclose(rotated(image, 0), image, atol=1e-5)
+    with pytest.raises(ValueError, match="most must be a number from 0"):
+        rotated(image, -1)
 
 
 def test_evaluating_keeps_the_mode_and_makes_no_graph(digits):

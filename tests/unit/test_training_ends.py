@@ -18,6 +18,7 @@ from test_training import few, fresh, linear, same
 from helpers import digits as data
 from helpers import interrupts, training
 from helpers.training import evaluate, fit
+from helpers.validation import SentenceError
 from helpers.widgets.monitor import Monitor
 
 
@@ -226,3 +227,12 @@ def test_a_model_that_fails_on_its_way_raises_its_own_error(digits):
     assert not model.training
     assert all(values.is_contiguous() for values in model.parameters())
     assert all(values.grad is None for values in model.parameters())
+
+
+def test_a_run_without_an_epoch_says_so_where_one_is_read(digits):
+    history = fit(fresh(), digits, seconds=1e-9)
+    history.rows.clear()
+    for read in (lambda: history[-1], lambda: [row for row in history]):
+        with pytest.raises(SentenceError, match="interrupted before it had measured"):
+            read()
+    assert "Two curves" in history.plot().alt

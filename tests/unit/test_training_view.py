@@ -51,3 +51,9 @@ def test_the_view_keeps_the_last_four_runs(digits):
         fit(fresh(), digits, monitor=view)
     assert view.names == [*"cdef"]
     assert len(view.runs) == 4
+
+
+def test_the_axis_of_the_loss_says_that_it_is_logarithmic(digits):
+    loss, accuracy = fit(fresh(), digits).plot()._figure.axes
+    assert (loss.get_yscale(), accuracy.get_yscale()) == ("log", "linear")
+    assert loss.get_ylabel() == "cross entropy, logarithmic"
