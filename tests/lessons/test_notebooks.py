@@ -42,12 +42,13 @@ def test_it_is_in_its_committed_form(path):
 
 
 @each
-def test_a_cell_whose_output_may_change_asserts_something_or_asks_for_a_guess(path):
+def test_a_cell_whose_output_may_change_shows_asserts_or_asks_something(path):
     for cell in read(path).cells:
         tags = set(cell.metadata.get("tags", []))
         assert tags <= TAGS, f"{cell.id} has the tags {tags - TAGS}"
         if "nbval-ignore-output" in tags:
-            assert re.search(r"\bassert |^predict\(", cell.source, re.M), cell.source
+            asks = re.search(r"\bassert |^predict\(", cell.source, re.M)
+            assert asks or cell.outputs, cell.source
         assert not re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)", cell.source)
 
 
