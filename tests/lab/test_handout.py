@@ -41,6 +41,7 @@ WITHOUT_A_KERNEL = {
     "04": ["stepper", "stepper", "layer"],
     "05": [],
     "06": ["gallery"] * 2,
+    "07": ["layer", "layer", "map"],
 }
 
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from refresh import NOTEBOOKS
 
-LESSONS = NOTEBOOKS[:6]
+LESSONS = NOTEBOOKS
 each = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 halved = pytest.mark.parametrize("path", LESSONS[2:], ids=lambda path: path.stem)
 IMPORTS = ast.Import | ast.ImportFrom

@@ -4,6 +4,7 @@ and checkers say, and links.
 
 import re
 
+import minutes
 import nbformat
 import pytest
 from refresh import NOTEBOOKS, ROOT
@@ -49,28 +50,28 @@ def printed(path, section):
 
 
 @each
-def test_sections_and_minutes_are_the_notebooks(path):
+def test_sections_and_paths_are_the_notebooks(path):
     *table, total = rows(path, "Section | Title | Minutes | 45 | 90")
-    assert [" ".join(row[:2]) for row in table] == re.findall(
-        r"^## (\d+ .+)$", prose(path), re.M
-    )
-    stated, taught = re.search(
-        r"\*\*Time:\*\* (\d+) minutes, or (\d+) without", prose(path)
-    ).groups()
-    alone, short, long = (
-        [int(row[column] or 0) for row in table] for column in (2, 3, 4)
-    )
-    assert (
-        [*map(str, map(sum, (alone, short, long)))] == [stated, "45", "90"] == total[2:]
-    )
-    assert sum(
-        minutes
-        for row, minutes in zip(table, alone, strict=True)
-        if row[1] != "Exercises"
-    ) == int(taught)
+    assert [" ".join(row[:2]) for row in table] == [*minutes.minutes(path)]
+    short, long = ([int(row[column] or 0) for row in table] for column in (3, 4))
+    assert [sum(short), sum(long)] == [45, 90] == [*map(int, total[3:])]
     assert 45 in (sum(long[:n]) for n in range(len(long))), (
         "the long path does not fall into two lessons"
     )
+
+
+def test_all_minutes_are_those_that_the_tool_counts():
+    stale = [
+        path.name
+        for path, text in minutes.written().items()
+        if text != path.read_text(encoding="utf-8")
+    ]
+    assert stale == [], "run: python tests/tools/minutes.py --write"
+    for path in NOTEBOOKS:
+        total, without = minutes.whole(path)
+        assert f"**Time:** {total} minutes, or {without} without" in prose(path)
+        assert f"| {total} | {without} |" in TEXT
+        assert rows(path, "Section | Title | Minutes | 45 | 90")[-1][2] == str(total)
 
 
 @each

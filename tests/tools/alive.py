@@ -115,6 +115,7 @@ def right_layer(seen, _notebook):
     assert seen["code"] == bench.code
     name, truth = {
         "forward": ("Output", bench.output),
+        "stamps": ("Output", bench.output),
         "backward": ("Gradient of the input", bench.gradients.input),
         "matrix": ("Matrix", bench.matrix[None]),
     }[bench.view]
@@ -124,7 +125,8 @@ def right_layer(seen, _notebook):
     values, settings = seen["values"], bench.settings
     assert values["input_size"] == settings["input_size"][0]
     assert values["kernel_size"] == settings["kernel_size"][0]
-    assert seen["status"].startswith(f"Step {bench.step}: output[")
+    looked_at = "input" if bench.view == "stamps" else "output"
+    assert seen["status"].startswith(f"Step {bench.step}: {looked_at}[")
 
 
 def right_dropout(seen, notebook):
