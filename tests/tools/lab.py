@@ -13,11 +13,11 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Browser, Page, TimeoutError
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,16 +233,22 @@ def screenshots(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}-{number:02}.png")
 
 
-WIDE = """() => [...document.querySelectorAll(".jp-OutputArea-output, .jp-RenderedMarkdown, .bench, .bench-panel")]
-  .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.slice(0, 80))"""
+WIDE = """async () => {
+  const wide = (box) => box.scrollWidth > box.clientWidth + 1, cut = [];
+  const boxes = document.querySelectorAll(".jp-OutputArea-output, .jp-RenderedMarkdown, .bench, .bench-panel");
+  for (const box of [...boxes].filter(wide)) {
+    box.scrollIntoView({ block: "center" }); // JupyterLab lays out only what is near the screen
+    for (let frames = 0; wide(box) && frames < 120; frames++) await new Promise(requestAnimationFrame);
+    if (wide(box)) cut.push(box.textContent.slice(0, 80));
+  }
+  return cut;
+}"""
 
 
 def cut_off(page: Page) -> list[str]:
-    """Return what is wider than the output or text that it stands in, once the benches
-    have drawn for the width of the page.
+    """Return what is wider than the output or text that it stands in, once it has been
+    drawn for the width of the page.
     """
-    with suppress(TimeoutError):
-        page.wait_for_function(f"({WIDE})().length === 0", timeout=5000)
     return page.evaluate(WIDE)
 
 
