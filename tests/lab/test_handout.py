@@ -35,7 +35,7 @@ AXE = {
     "S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
 }
 WITHOUT_A_KERNEL = {
-    "01": ["layer"] * 4,
+    "01": ["layer"] * 5,
     "02": ["layer"] * 3,
     "03": ["tracer", "layer", "dropout", "tracer"],
     "04": ["stepper", "stepper", "layer"],

@@ -13,15 +13,21 @@ function kindOf(root) {
   return text(root).includes("nn.Dropout(") ? "dropout" : "";
 }
 
-// By its name the cells of each board: text, exact value, whether it is negative.
+// By its name the cells of each board: text, or null where there is no room for texts, exact
+// value, whether it is negative.
 function boardsOf(root) {
-  const cell = (one) => [text(one), one.title, one.classList.contains("negative")];
-  const rows = (board) => [...board.querySelectorAll("[role=row]")];
+  const cell = (one, bare) => [
+    bare ? null : text(one),
+    one.title || "NaN",
+    one.classList.contains("negative"),
+  ];
+  const rows = (board) =>
+    [...board.querySelectorAll("[role=row]")].map((row) =>
+      [...row.children].map((one) => cell(one, board.classList.contains("bare"))),
+    );
   const name = (board) => board.getAttribute("aria-label").split(" with ")[0];
   const boards = [...root.querySelectorAll("[role=grid]")];
-  return Object.fromEntries(
-    boards.map((board) => [name(board), rows(board).map((row) => [...row.children].map(cell))]),
-  );
+  return Object.fromEntries(boards.map((board) => [name(board), rows(board)]));
 }
 
 function valuesOf(root) {
