@@ -76,6 +76,7 @@ def test_the_digit_is_torchs_wherever_the_point_is(opened, bench):
         same(page, bench)
 
 
+@pytest.mark.slow
 def test_the_map_holds_the_digits_of_the_whole_plane(opened, bench):
     page = opened(bench)
     assert not page.locator(".map-plane .heat").is_visible()
@@ -103,6 +104,7 @@ def test_the_nearest_digit_is_torchs(opened, bench):
         )
 
 
+@pytest.mark.slow
 def test_without_labels_nothing_is_said_of_the_nearest(opened):
     for given in ((), codes.encoded()[:1]):
         page = opened(DigitMap(DECODER, *given))
@@ -110,6 +112,7 @@ def test_without_labels_nothing_is_said_of_the_nearest(opened):
         assert page.locator(".map-names span").count() == 0
 
 
+@pytest.mark.slow
 def test_the_dots_stand_where_their_points_are(opened):
     points = torch.tensor([[-1.0, -2.0], [2.0, 1.0], [0.5, 0.0]])
     bench = DigitMap(DECODER, points, [1, 2, 3])
@@ -231,6 +234,7 @@ def swipe(page, start, end):
     page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
+@pytest.mark.slow
 def test_a_finger_drags_the_point_and_scrolls_beside_the_plane(phone, bench):
     page = shown(phone, bench._view)
     page.add_style_tag(content="body { min-height: 2000px }")

@@ -50,6 +50,7 @@ def test_a_size_that_is_none_gets_a_sentence(numbers):
         Autoencoder(numbers)
 
 
+@pytest.mark.slow
 def test_the_record_holds_the_errors_of_these_weights():
     digits = data.load_digits()
     if digits.source != "MNIST":

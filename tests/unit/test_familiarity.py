@@ -30,6 +30,7 @@ def pad(mnist):
     return Sketchpad(networks.trained(), mnist)
 
 
+@pytest.mark.slow
 def test_letters_and_shapes_are_refused_and_both_reasons_are_given(pad):
     assert passing(pad, FEW) == []
     pad.strokes = DOODLES["X"]
@@ -64,6 +65,7 @@ def made(count):
     return Digits(split, split, split, "made up")
 
 
+@pytest.mark.slow
 def test_both_measures_are_those_of_the_shipped_networks():
     digits = made(COMPARED)
     familiarity, images = Familiarity(digits), torch.rand(2, 1, 28, 28)
