@@ -3,10 +3,11 @@ cannot ask.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from helpers import networks
 from helpers.autoencoders import trained_autoencoder
@@ -31,10 +32,9 @@ class Familiarity:
 
     def __init__(self, digits: Digits) -> None:
         self._autoencoder = trained_autoencoder(NUMBERS)
-        self._eye = networks.trained()
-        images, self._labels = (part[:COMPARED] for part in digits.train)
-        self._parts = self._seen(images)
-        self.most_distance = MOST_DISTANCE if len(images) == COMPARED else FARTHER
+        self._eye, self._parts, self._labels = _known(digits)
+        enough = len(self._labels) == COMPARED
+        self.most_distance = MOST_DISTANCE if enough else FARTHER
 
     def errors(self, images: Tensor) -> Tensor:
         """Return N mean squared errors of the redrawn images, for N×1×28×28."""
@@ -45,7 +45,7 @@ class Familiarity:
         """Return how far the nearest training digit of its class is from each image, N;
         ∞ where there is none.
         """
-        parts, nearest = self._seen(images), torch.full((len(images),), math.inf)
+        parts, nearest = _seen(self._eye, images), torch.full((len(images),), math.inf)
         for digit in classes.unique():
             of_class = self._parts[self._labels == digit]
             if len(of_class):
@@ -64,11 +64,19 @@ class Familiarity:
             return f"it is far from every {digit} in training"
         return ""
 
-    def _seen(self, images: Tensor) -> Tensor:
-        """Return N×392 of length 1: the maps of the second convolution, pooled."""
-        maps = [
-            feature_maps(self._eye, batch, "conv2")["conv2"]
-            for batch in images.split(500)
-        ]
-        pooled = [F.max_pool2d(one, 2).relu().flatten(1) for one in maps]
-        return F.normalize(torch.cat(pooled))
+
+@lru_cache(maxsize=1)  # a lesson makes several pads for the same digits
+def _known(digits: Digits) -> tuple[nn.Module, Tensor, Tensor]:
+    """Return the ConvNet that ships, what it makes of the first training digits, N×392,
+    and their labels, N.
+    """
+    eye = networks.trained()
+    images, labels = (part[:COMPARED] for part in digits.train)
+    return eye, _seen(eye, images), labels
+
+
+def _seen(eye: nn.Module, images: Tensor) -> Tensor:
+    """Return N×392 of length 1: the maps of the second convolution, pooled."""
+    maps = [feature_maps(eye, batch, "conv2")["conv2"] for batch in images.split(500)]
+    pooled = [F.max_pool2d(one, 2).relu().flatten(1) for one in maps]
+    return F.normalize(torch.cat(pooled))
