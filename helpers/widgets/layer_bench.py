@@ -77,9 +77,8 @@ class LayerBench(Bench):
         if self.in_channels != found.get("in_channels", self.in_channels):
             given = f"picture has {counted(self.in_channels, 'channel')}"
             raise SentenceError(f"{given}, and the layer takes {layer.in_channels}.")
-        for name in sorted(
-            state, key="view".__ne__
-        ):  # it says how many steps there are
+        # The view comes first, as it says how many steps there are.
+        for name in sorted(state, key="view".__ne__):
             setattr(self, name, state[name])
 
     @property
