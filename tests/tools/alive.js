@@ -1,4 +1,4 @@
-/* global Reveal */
+/* global Reveal, boardsOf */
 // What stands on a page or a deck; alive.py asks.
 const text = (part) => part.textContent;
 
@@ -11,23 +11,6 @@ function kindOf(root) {
   if (has(".bench-stage")) return "layer";
   if (has(".map-plane")) return "map";
   return text(root).includes("nn.Dropout(") ? "dropout" : "";
-}
-
-// By its name the cells of each board: text, or null where there is no room for texts, exact
-// value, whether it is negative.
-function boardsOf(root) {
-  const cell = (one, bare) => [
-    bare ? null : text(one),
-    one.title || "NaN",
-    one.classList.contains("negative"),
-  ];
-  const rows = (board) =>
-    [...board.querySelectorAll("[role=row]")].map((row) =>
-      [...row.children].map((one) => cell(one, board.classList.contains("bare"))),
-    );
-  const name = (board) => board.getAttribute("aria-label").split(" with ")[0];
-  const boards = [...root.querySelectorAll("[role=grid]")];
-  return Object.fromEntries(boards.map((board) => [name(board), rows(board)]));
 }
 
 function valuesOf(root) {

@@ -9,7 +9,7 @@ from pathlib import Path
 import codes
 import torch
 import windows
-from page import numbers
+from page import BOARDS_SCRIPT, numbers
 from tiny import STATE
 from torch import nn
 
@@ -30,7 +30,8 @@ def opened(browser, html, folder, offline=True):
     (folder / "made.html").write_text(html, encoding="utf-8")
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     context.set_default_timeout(20_000)
-    context.add_init_script(path=SCRIPT)
+    for script in (BOARDS_SCRIPT, SCRIPT):
+        context.add_init_script(path=script)
     page, failed = context.new_page(), []
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.on("requestfailed", lambda request: failed.append(request.url))

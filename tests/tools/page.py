@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import torch
 
@@ -22,11 +23,12 @@ class Model {
   save_changes() { this.saved++; }
 }
 """
-# Reads every board of the page by its name: of each cell the text, or null where there is
-# no room for texts, the exact value, and whether it is negative.
-BOARDS = """() => Object.fromEntries([...document.querySelectorAll("[role=grid]")].map((board) =>
-  [board.getAttribute("aria-label").split(" with ")[0], [...board.querySelectorAll("[role=row]")].map((row) =>
-    [...row.children].map((cell) => [board.classList.contains("bare") ? null : cell.textContent, cell.title || "NaN", cell.classList.contains("negative")]))]))"""
+BOARDS_SCRIPT = Path(__file__).parent / "boards.js"
+# Reads every board of the page.
+BOARDS = f"""() => {{
+{BOARDS_SCRIPT.read_text(encoding="utf-8")}
+return boardsOf(document);
+}}"""
 
 
 def open_bench(browser, view):
