@@ -8,8 +8,10 @@ import nbformat
 import pytest
 import torch
 from refresh import METADATA, NAVIGATION, NOTEBOOKS, ROOT, in_form, navigation
+from torch import nn
 
 from helpers import sizes
+from helpers.autoencoders import SHIPPED, trained_autoencoder
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 TAGS = {NAVIGATION, "nbval-ignore-output", "raises-exception"}
@@ -276,3 +278,18 @@ def test_a_network_is_the_same_in_its_lesson_and_in_the_helpers(stem, name):
         cell.source for cell in code_cells(lesson) if f"class {name}(" in cell.source
     )
     assert class_in(cell, name) == class_in(source, name)
+
+
+@pytest.mark.parametrize("numbers", SHIPPED)
+def test_the_autoencoder_is_the_same_in_its_lesson_and_in_the_helpers(numbers):
+    lesson = ROOT / "notebooks" / "07_the_way_back_up.ipynb"
+    parts = "def encoder(", "def decoder(", "class Autoencoder("
+    space = {"nn": nn}
+    for cell in code_cells(lesson):
+        if cell.source.startswith(parts):
+            exec(cell.source, space)
+    written, ours = space["Autoencoder"](numbers), trained_autoencoder(numbers)
+    assert repr(written) == repr(ours)
+    written.load_state_dict(ours.state_dict())
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(written(images), ours(images))

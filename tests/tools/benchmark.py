@@ -54,12 +54,9 @@ digits = data.load_digits()
 gallery.LayerWalk(networks.trained(), digits.test.images[:20], digits.test.labels[:20], digits.source)"""
 MAP = """\
 import torch
-from torch import nn
+from helpers.autoencoders import Autoencoder
 from helpers.widgets.digit_map import DigitMap
-decoder = nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 784), nn.ReLU(),
-    nn.Unflatten(1, (16, 7, 7)), nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1), nn.ReLU(),
-    nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1), nn.Sigmoid())
-DigitMap(decoder, torch.randn(1000, 2), torch.arange(1000) % 10)"""
+DigitMap(Autoencoder().decoder, torch.randn(1000, 2), torch.arange(1000) % 10)"""
 INTERACT = """\
 import matplotlib.pyplot as plt
 import torch.nn.functional as F

@@ -9,21 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers.autoencoders import Autoencoder
 
-def decoder(hidden=48, scale=3):
+
+def decoder(scale=3):
     """Return a decoder N×2 → N×1×28×28 that answers to its two numbers strongly."""
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(2, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, 784),
-        nn.ReLU(),
-        nn.Unflatten(1, (16, 7, 7)),
-        nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1),
-        nn.Sigmoid(),
-    )
+    model = Autoencoder().decoder
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(scale)

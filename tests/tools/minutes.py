@@ -8,6 +8,7 @@ teacher's guide say it; the columns 45 and 90 of the guide are set by hand.
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -21,6 +22,7 @@ HEADING = re.compile(r"^## (\d+ .+)$", re.MULTILINE)
 STATED = re.compile(r"(\*\*Time:\*\* )\d+ minutes, or \d+ without")
 
 
+@cache
 def minutes(path: Path) -> dict[str, int]:
     """Return the minutes of each numbered section of a notebook, by its heading.
 

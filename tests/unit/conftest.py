@@ -1,6 +1,16 @@
-"""A fake MNIST, and its mirrors."""
+"""MNIST where it is at hand, a fake one, and its mirrors."""
 
 import pytest
+
+from helpers import digits as data
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    digits = data.load_digits()
+    if digits.source != "MNIST":
+        pytest.skip("needs MNIST")
+    return digits
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,6 @@ FEW = {name: DOODLES[name] for name in ("A", "H", "中", "star", "spiral")}
 
 
 @pytest.fixture(scope="module")
-def mnist():
-    digits = data.load_digits()
-    if digits.source != "MNIST":
-        pytest.skip("needs MNIST")
-    return digits
-
-
-@pytest.fixture(scope="module")
 def pad(mnist):
     return Sketchpad(networks.trained(), mnist)
 

@@ -35,14 +35,6 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def mnist():
-    digits = data.load_digits()
-    if digits.source != "MNIST":
-        pytest.skip("needs MNIST")
-    return digits
-
-
-@pytest.fixture(scope="module")
 def pad(digits):
     return Sketchpad(networks.trained(), digits)
 

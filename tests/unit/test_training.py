@@ -351,14 +351,6 @@ def test_the_checkpoint_reads_what_its_record_says():
     assert record["test accuracy"] >= 0.993
 
 
-@pytest.fixture(scope="module")
-def mnist():
-    found = data.load_digits()
-    if found.source != "MNIST":
-        pytest.skip("needs MNIST")
-    return found
-
-
 @pytest.mark.slow
 def test_the_checkpoint_reads_mnist(mnist):
     record = json.loads(
