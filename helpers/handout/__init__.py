@@ -3,11 +3,11 @@ notebooks/02_pooling.ipynb`.
 
 The notebook is run, and what its widgets know is put into one HTML file; the sliders
 are tied together in the browser. Predicted outputs are folded until the reader opens
-them. A page has its pictures inside; its scripts come from a CDN, or with `--offline`
-from the page itself.
+them. A page has all inside, pictures and scripts, and needs no network.
 
     running     a notebook run from top to bottom
-    scripts     what a page loads, or has inside
+    scripts     scripts and styles, inside a page or beside it
+    markdown    formulas and headings in HTML
     pages       the HTML: page.html.j2, and deck.js for slides
     __main__    the command line
 """

@@ -11,7 +11,6 @@ from helpers.validation import SentenceError
 
 SWITCHES = {
     "slides": "a deck of slides instead of a page",
-    "offline": "with the scripts inside, for readers without a network",
     "solutions": "the teacher's copy",
     "dark": "light on dark, for a dark room",
 }

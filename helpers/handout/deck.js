@@ -22,33 +22,38 @@ function fit(box) {
   box.classList.add("beside");
   shrink(box);
 }
-for (const slide of document.querySelectorAll(".slides section")) {
-  if (slide.querySelector("section")) continue;
-  const box = document.createElement("div");
-  box.className = "fit";
-  box.append(...slide.childNodes);
-  slide.append(box);
-  new ResizeObserver(() => fit(box)).observe(box);
+function start() {
+  document.querySelector("main").className = "reveal";
+  for (const slide of document.querySelectorAll(".slides section")) {
+    if (slide.querySelector("section")) continue;
+    const box = document.createElement("div");
+    box.className = "fit";
+    box.append(...slide.childNodes);
+    slide.append(box);
+    new ResizeObserver(() => fit(box)).observe(box);
+  }
+  Reveal.initialize({
+    width: 1280,
+    height: HEIGHT,
+    margin: 0,
+    center: false,
+    hash: true,
+    transition: "none",
+    slideNumber: "c/t",
+    viewDistance: 1000,
+    mobileViewDistance: 1000,
+    // Keys of a slider, a field or a bench do not turn the page, nor those that open a hint.
+    keyboardCondition: ({ target, key }) =>
+      !target.closest(BENCH) && !(/^( |Enter)$/.test(key) && target.closest("summary")),
+  });
+  // What is no longer seen takes no keys either.
+  Reveal.on("slidechanged", ({ previousSlide }) => {
+    if (previousSlide?.contains(document.activeElement)) document.activeElement.blur();
+  });
+  // Escape gives the keys back to the deck, unless the bench takes it, as a cell's field does.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.closest(BENCH)) document.activeElement.blur();
+  });
 }
-Reveal.initialize({
-  width: 1280,
-  height: HEIGHT,
-  margin: 0,
-  center: false,
-  hash: true,
-  transition: "none",
-  slideNumber: "c/t",
-  viewDistance: 1000,
-  mobileViewDistance: 1000,
-  // Keys of a slider, a field or a bench do not turn the page, nor those that open a hint.
-  keyboardCondition: ({ target, key }) =>
-    !target.closest(BENCH) && !(/^( |Enter)$/.test(key) && target.closest("summary")),
-});
-// What is no longer seen takes no keys either.
-Reveal.on("slidechanged", ({ previousSlide }) => {
-  if (previousSlide?.contains(document.activeElement)) document.activeElement.blur();
-});
-// Escape gives the keys back to the deck, unless the bench takes it, as a cell's field does.
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && event.target.closest(BENCH)) document.activeElement.blur();
-});
+// Without Reveal the slides stand below each other, as on a page.
+if (window.Reveal) start();

@@ -1,6 +1,7 @@
 """The HTML of an executed notebook: a page, or a deck of slides."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -9,44 +10,65 @@ from nbconvert import HTMLExporter, SlidesExporter
 from nbformat import NotebookNode
 
 from helpers.handout import scripts
+from helpers.handout.markdown import in_html
 
 SOLUTION = re.compile(
     r"<details>\s*<summary>Solution</summary>.*?</details>\n?", re.DOTALL
 )
 NOTEBOOK_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 ROWS = 20  # of text, on one slide
+# By whether it is a deck.
+STYLES = ["page.css"], ["reveal.css", "page.css", "deck.css"]
+SCRIPTS = ["require.js", "anywidget.js"], ["reveal.js", "require.js", "anywidget.js"]
 
 
 def handout(
     notebook: NotebookNode,
     slides: bool = False,
-    offline: bool = False,
     solutions: bool = False,
     dark: bool = False,
 ) -> str:
-    """Return the HTML of an executed notebook: a page, or a deck of slides (1280×720).
+    """Return the HTML of an executed notebook: a page, or a deck of slides (1280×720),
+    with all that it needs inside.
 
-    Raises SentenceError where scripts should be inside and cannot be had.
+    Raises SentenceError where scripts cannot be had.
     """
     lesson = _lesson(notebook, ending(slides, solutions), solutions)
-    prose = [cell.source for cell in lesson.cells if cell.cell_type == "markdown"]
-    text = "\n".join(prose)
-    title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    names = ["style", "reveal"] * slides + ["math"] * ("$" in text)
+    return rendered(lesson, slides, dark)
+
+
+def rendered(
+    lesson: NotebookNode,
+    slides: bool,
+    dark: bool = False,
+    site: dict[str, object] | None = None,
+) -> str:
+    """Return the HTML of a lesson; of a site, with what stands around it there, and
+    linked to the site's scripts.
+    """
+    theme = "dark" if dark else "light"
     made = {
         "slides": slides,
-        "title": title[1] if title else "Handout",
-        "tags": {
-            name: scripts.tag(name, offline) for name in [*names, "require", "widgets"]
-        },
-        "anywidget": scripts.drawing(),
+        "title": title(lesson),
+        "tag": partial(scripts.tag, linked=site is not None),
+        "styles": ["index.css", f"theme-{theme}.css", *STYLES[slides]],
+        "scripts": SCRIPTS[slides],
+        "site": site,
     }
     exporter = (SlidesExporter if slides else HTMLExporter)(
         extra_loaders=[FileSystemLoader(Path(__file__).parent)],
         template_file="page.html.j2",
-        theme="dark" if dark else "light",
+        theme=theme,
+        filters={"markdown2html": in_html},
     )
     return exporter.from_notebook_node(lesson, resources={"handout": made})[0]
+
+
+def title(lesson: NotebookNode) -> str:
+    """Return the first heading of a notebook."""
+    prose = [cell.source for cell in lesson.cells if cell.cell_type == "markdown"]
+    found = re.search(r"^# (.+)$", "\n".join(prose), re.MULTILINE)
+    return found[1] if found else "Handout"
 
 
 def ending(slides: bool, solutions: bool) -> str:

@@ -1,7 +1,8 @@
-"""The scripts that a page needs, from a CDN or inside the page itself.
+"""The scripts and styles that a page needs: inside the page itself, or in a folder
+beside the pages of a site.
 
-Every script is of one version, and what is put inside is verified: packages.json has
-each package's version and the checksum that the registry states.
+Every package is of one version and is verified: packages.json has the version and the
+checksum that the registry states.
 """
 
 import base64
@@ -16,36 +17,59 @@ from http.client import HTTPException
 from pathlib import Path
 
 import anywidget
+from nbconvert import HTMLExporter
 
 from helpers.validation import SentenceError
 
 HERE = Path(__file__).parent
 # Beside the digits, outside the repository.
 STORE = HERE.parents[1] / "data" / "scripts"
-CDN, REGISTRY = "https://cdn.jsdelivr.net/npm", "https://registry.npmjs.org"
+REGISTRY = "https://registry.npmjs.org"
 PACKAGES = json.loads((HERE / "packages.json").read_text(encoding="utf-8"))
+# What stands in packages, by the name that a page calls it.
 FILES = {
-    "style": ("reveal.js", "dist/reveal.css"),
-    "reveal": ("reveal.js", "dist/reveal.js"),
-    "math": ("mathjax", "es5/tex-svg.js"),
-    "require": ("requirejs", "require.js"),
-    "widgets": ("@jupyter-widgets/html-manager", "dist/embed-amd.js"),
+    "reveal.css": ("reveal.js", "dist/reveal.css"),
+    "reveal.js": ("reveal.js", "dist/reveal.js"),
+    "require.js": ("requirejs", "require.js"),
+    "widgets.js": ("@jupyter-widgets/html-manager", "dist/embed-amd.js"),
+    "minisearch.js": ("minisearch", "dist/umd/index.js"),
 }
+FOLDER = "scripts"  # of a site
 LINKED = {
-    "css": '<link rel="stylesheet" href="{}">',
-    "js": '<script src="{}"></script>',
+    "css": f'<link rel="stylesheet" href="{FOLDER}/{{}}">',
+    "js": f'<script src="{FOLDER}/{{}}"></script>',
 }
 INSIDE = {"css": "<style>{}</style>", "js": "<script>{}</script>"}
 FONT = re.compile(r'\w+\.p\s*\+\s*"(\w+\.(?:woff2?|ttf|eot|svg))"')
 
 
-def tag(name: str, offline: bool) -> str:
-    """Return what brings a script or a style into a page: a link, or all of it."""
-    package, file = FILES[name]
-    kind = file.rpartition(".")[2]
-    if not offline:
-        return LINKED[kind].format(address(package, file))
-    return INSIDE[kind].format(packed(package, file).replace("</script", "<\\/script"))
+def tag(name: str, linked: bool = False) -> str:
+    """Return what brings a script or a style into a page: all of it, or a link to the
+    site's folder.
+    """
+    kind = name.rpartition(".")[2]
+    if linked:
+        return LINKED[kind].format(name)
+    return INSIDE[kind].format(source(name).replace("</script", "<\\/script"))
+
+
+def source(name: str) -> str:
+    """Return a script or a style: of a package, of nbconvert, of anywidget or our own.
+
+    Raises SentenceError where a package cannot be had.
+    """
+    if name in FILES:
+        return packed(*FILES[name])
+    if name == "anywidget.js":
+        return drawing()
+    own = HERE / name
+    return (own if own.exists() else _jupyters(name)).read_text(encoding="utf-8")
+
+
+def _jupyters(name: str) -> Path:
+    """Return where nbconvert has a style of JupyterLab."""
+    folders = [Path(folder, "static", name) for folder in HTMLExporter().template_paths]
+    return next(path for path in folders if path.exists())
 
 
 def drawing() -> str:
@@ -53,12 +77,8 @@ def drawing() -> str:
     path = Path(anywidget.__file__).parent / "nbextension" / "index.js"
     start = 'define(["@jupyter-widgets/base"]'
     named = 'define("anywidget", ["@jupyter-widgets/base"]'
-    return path.read_text(encoding="utf-8").replace(start, named)
-
-
-def address(package: str, file: str) -> str:
-    """Return where the CDN has one file of a package."""
-    return f"{CDN}/{package}@{PACKAGES[package]['version']}/{file}"
+    # In a block of its own, as it defines names that others have too.
+    return f"{{ {path.read_text(encoding='utf-8').replace(start, named)} }}"
 
 
 @cache

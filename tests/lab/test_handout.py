@@ -87,9 +87,9 @@ def test_running_it_anew_gives_what_is_committed(path):
 def opened(browser, tmp_path):
     pages = []
 
-    def opened(html, offline=True):
-        assert not offline or len(html.encode()) <= 8e6
-        page, failed = alive.opened(browser, html, tmp_path, offline)
+    def opened(html):
+        assert len(html.encode()) <= 8e6
+        page, failed = alive.opened(browser, html, tmp_path)
         pages.append((page, failed))
         return page
 
@@ -110,7 +110,7 @@ def lives(page, path, slides):
 @each
 @pytest.mark.browser
 def test_a_page_lives_without_a_kernel_and_shuts_nobody_out(opened, path):
-    page = opened(handout.handout(run(path), offline=True))
+    page = opened(handout.handout(run(path)))
     asking = sum("predict(" in cell.source for cell in run(path).cells)
     folds = page.locator("details.asked:has(.prediction[open])")
     assert folds.count() == page.locator(".asked").count() == asking >= 10
@@ -127,7 +127,7 @@ def test_a_page_lives_without_a_kernel_and_shuts_nobody_out(opened, path):
 @each
 @pytest.mark.browser
 def test_a_deck_lives_without_a_kernel_and_is_seen_whole(opened, path):
-    page = opened(handout.handout(run(path), slides=True, offline=True))
+    page = opened(handout.handout(run(path), slides=True))
     lives(page, path, slides=True)
     assert page.evaluate("alive.overfull()") == []
 
@@ -135,7 +135,7 @@ def test_a_deck_lives_without_a_kernel_and_is_seen_whole(opened, path):
 @each
 @pytest.mark.browser
 def test_a_page_in_the_dark_can_be_read(opened, path):
-    page = opened(handout.handout(run(path), offline=True, dark=True))
+    page = opened(handout.handout(run(path), dark=True))
     assert troubles(page, "color-contrast") == []
 
 
@@ -160,7 +160,7 @@ def troubles(page, *rules):
 def test_the_map_of_digits_lives_without_a_kernel(opened, slides):
     bench = DigitMap(codes.decoder(), *codes.encoded())
     notebook = tiny.live(bench, before=[tiny.prose("# Mine")])
-    page = opened(handout.handout(notebook, slides, offline=True))
+    page = opened(handout.handout(notebook, slides))
     assert alive.move_all(page, notebook, slides) == ["map"]
     if slides:
         assert page.evaluate("alive.overfull()") == []
@@ -194,18 +194,10 @@ def benches():
     return tiny.live(layer, DropoutBench(), before=before)
 
 
-@pytest.mark.parametrize("slides", [False, True])
-@pytest.mark.browser
-def test_with_a_network_the_scripts_come_from_the_cdn(opened, benches, slides):
-    page = opened(handout.handout(benches, slides), offline=False)
-    assert alive.move_all(page, benches, slides) == ["layer", "dropout"]
-    assert page.locator("mjx-container").count() == 1
-
-
 @pytest.mark.browser
 def test_a_tracer_says_which_layer_does_not_fit(opened):
     notebook = tiny.live(ShapeTracer(side=33))
-    page = opened(handout.handout(notebook, offline=True))
+    page = opened(handout.handout(notebook))
     before, after = alive.moved(page, 0)
     assert before["status"] == "" and after["status"].startswith("✗ ")
     alive.right(before, notebook)
@@ -213,8 +205,34 @@ def test_a_tracer_says_which_layer_does_not_fit(opened):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("slides", [False, True])
+@pytest.mark.parametrize(
+    "name", ["reveal.js", "require.js", "anywidget.js", "widgets.js"]
+)
+def test_where_a_script_does_not_run_a_sentence_and_the_picture_stand(
+    browser, benches, slides, name, monkeypatch, tmp_path
+):
+    whole = scripts.source
+    monkeypatch.setattr(scripts, "source", lambda one: whole(one) * (one != name))
+    page = browser.new_page()
+    (tmp_path / "made.html").write_text(handout.handout(benches, slides), "utf-8")
+    page.goto((tmp_path / "made.html").as_uri())
+    if name == "reveal.js":
+        expect(page.locator(".noUi-handle").last).to_be_visible()
+    shown = "(all) => all.map((one) => getComputedStyle(one).display !== 'none')"
+    pictures = page.locator(".still")
+    assert pictures.evaluate_all(shown) == [name != "reveal.js"] * 2
+    words = "This is a picture of the bench: its scripts did not run here."
+    assert pictures.locator("p").all_text_contents() == [words] * 2
+    assert pictures.locator("img[alt]").count() == 2
+    lost = page.get_by_text("The slides need a script that did not run here.")
+    assert lost.is_visible() == (slides and name == "reveal.js")
+    page.close()
+
+
+@pytest.mark.browser
 def test_an_answer_stands_open_behind_one_fold(opened, benches):
-    page = opened(handout.handout(benches, offline=True))
+    page = opened(handout.handout(benches))
     page.evaluate("document.querySelector('.asked').open = false")
     answer = page.locator(".prediction")
     assert not answer.is_visible()
@@ -224,7 +242,7 @@ def test_an_answer_stands_open_behind_one_fold(opened, benches):
 
 @pytest.mark.browser
 def test_on_a_slide_an_answer_comes_open_with_the_next_key(opened, benches):
-    page = opened(handout.handout(benches, slides=True, offline=True))
+    page = opened(handout.handout(benches, slides=True))
     fragment = page.locator(".fragment")
     assert "visible" not in fragment.get_attribute("class")
     page.keyboard.press("ArrowDown")
@@ -234,7 +252,7 @@ def test_on_a_slide_an_answer_comes_open_with_the_next_key(opened, benches):
 
 @pytest.mark.browser
 def test_keys_and_buttons_turn_the_slides(opened, benches):
-    page = opened(handout.handout(benches, slides=True, offline=True))
+    page = opened(handout.handout(benches, slides=True))
     place = "JSON.stringify(Reveal.getIndices())"
     page.evaluate("alive.turn(0)")
     bench = page.evaluate(place)
@@ -253,7 +271,7 @@ def test_keys_and_buttons_turn_the_slides(opened, benches):
 
 @pytest.mark.browser
 def test_an_opened_hint_keeps_no_keys(opened, benches):
-    page = opened(handout.handout(benches, slides=True, offline=True))
+    page = opened(handout.handout(benches, slides=True))
     place = "JSON.stringify(Reveal.getIndices())"
     hint = page.evaluate(place)
     page.get_by_text("Hint", exact=True).click()
@@ -265,7 +283,7 @@ def test_an_opened_hint_keeps_no_keys(opened, benches):
 
 @pytest.mark.browser
 def test_on_paper_a_bench_keeps_its_colours_and_stays_on_one_page(opened, benches):
-    page = opened(handout.handout(benches, offline=True))
+    page = opened(handout.handout(benches))
     # A4 with margins of a centimetre
     page.set_viewport_size({"width": 718, "height": 1046})
     page.emulate_media(media="print")

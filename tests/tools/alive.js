@@ -115,7 +115,6 @@ window.alive = {
 
   async settled() {
     await document.fonts.ready;
-    await window.MathJax?.startup.promise;
     for (let frames = 0; frames < 3; frames++) await new Promise(requestAnimationFrame);
   },
 
@@ -136,7 +135,7 @@ window.alive = {
       const wide = [...box.querySelectorAll("*")].filter(
         (part) =>
           part.getBoundingClientRect().right > 1281 &&
-          !part.closest("mjx-assistive-mml, [class*=scroll]") &&
+          !part.closest("[class*=scroll]") &&
           part.offsetParent,
       );
       const fits = bottom <= 721 && wide.length === 0 && zoom >= 0.6;

@@ -3,7 +3,6 @@ whether the numbers that it shows are right.
 """
 
 import math
-import re
 from pathlib import Path
 
 import codes
@@ -13,7 +12,6 @@ from page import BOARDS_SCRIPT, numbers
 from tiny import STATE
 from torch import nn
 
-from helpers.handout import scripts
 from helpers.widgets.layer_bench import LayerBench
 
 SIZES = "channels", "side", "width"
@@ -23,41 +21,34 @@ SLIDERS = ".noUi-handle, .bench-step"
 PLACE = "JSON.stringify(window.Reveal?.getIndices() ?? null)"
 
 
-def opened(browser, html, folder, offline=True):
-    """Open a page from a file, without a network or with one that has only the CDN;
-    return it and a list of what goes wrong.
+def opened(browser, html, folder):
+    """Open a page from a file, without a network; return it and a list of what goes
+    wrong.
     """
     (folder / "made.html").write_text(html, encoding="utf-8")
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    return visited(browser, (folder / "made.html").as_uri())
+
+
+def visited(browser, address, **how):
+    """Open a page at an address, and its benches; return it and a list of what goes
+    wrong.
+    """
+    context = browser.new_context(
+        **{"viewport": {"width": 1280, "height": 720}, "offline": True} | how
+    )
     context.set_default_timeout(20_000)
     for script in (BOARDS_SCRIPT, SCRIPT):
         context.add_init_script(path=script)
     page, failed = context.new_page(), []
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.on("requestfailed", lambda request: failed.append(request.url))
-    if offline:
-        context.set_offline(True)
-    else:
-        context.route("https://**/*", lambda route: _serve(route, failed))
-    page.goto((folder / "made.html").as_uri())
+    page.goto(address)
     page.wait_for_function("alive.drawn()")
     page.evaluate(
         "document.querySelectorAll('details').forEach((o) => (o.open = true))"
     )
     page.evaluate("alive.settled()")
     return page, failed
-
-
-def _serve(route, failed):
-    found = re.fullmatch(
-        rf"{scripts.CDN}/((?:@[^/]+/)?[^@]+)@([\d.]+)/(.+)", route.request.url
-    )
-    if found and scripts.PACKAGES.get(found[1], {}).get("version") == found[2]:
-        style = "text/css" if found[3].endswith("css") else None
-        route.fulfill(body=scripts.packed(found[1], found[3]), content_type=style)
-    else:
-        failed.append(route.request.url)
-        route.abort()
 
 
 def moved(page, number):

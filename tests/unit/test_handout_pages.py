@@ -109,9 +109,30 @@ def test_links_lead_to_the_copies_that_the_same_command_makes(
     command.main([str(tmp_path / "02_a.ipynb"), "--to", str(made), *switches])
     (page,) = made.iterdir()
     assert page.stem == "02_a" + ".slides" * slides + ".solutions" * solutions
-    links = re.findall(r'href="([^"#:]+)"', page.read_text(encoding="utf-8"))
+    lesson = page.read_text(encoding="utf-8").partition("</main>")[0]
+    links = re.findall(r'href="([^"#:]+)"', lesson)
     assert links == [page.name, "../README.md"]
-    assert "](02_a.ipynb)" in page.read_text(encoding="utf-8"), "code stays"
+    assert "](02_a.ipynb)" in lesson, "code stays"
+
+
+def rendered(source):
+    lesson = handout.handout(tiny.notebook(tiny.prose(source)))
+    return lesson.rpartition("<main>")[2].partition("</main>")[0]
+
+
+def test_a_formula_needs_no_script():
+    html = rendered("# A\n\n$x^2$\n\n$$\\frac{1}{2}$$\n\n\\begin{matrix}a\\end{matrix}")
+    assert html.count("<math") == 3 and "<mfrac>" in html
+    assert "$" not in html and "matrix" not in html
+
+
+def test_a_formula_that_is_none_stands_as_it_was_typed():
+    assert r"<code>\sqrt</code>" in rendered(r"# A $\sqrt$")
+
+
+def test_a_heading_has_the_anchor_that_links_in_a_repository_have():
+    html = rendered("# 4 *Is* it, at `all`?\n\n[there](#4-is-it-at-all)")
+    assert '<h1 id="4-is-it-at-all">' in html and 'href="#4-is-it-at-all"' in html
 
 
 HINTS = """\
@@ -234,9 +255,8 @@ def test_without_a_network_there_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_a_script_inside_does_not_end_the_page(registry, monkeypatch):
-    monkeypatch.setitem(scripts.INSIDE, "script", "<script>{}</script>")
-    monkeypatch.setitem(scripts.FILES, "tiny", ("tiny", "script"))
-    assert scripts.tag("tiny", offline=True) == "<script><\\/script></script>"
+    monkeypatch.setitem(scripts.FILES, "tiny.js", ("tiny", "script"))
+    assert scripts.tag("tiny.js") == "<script><\\/script></script>"
 
 
 def asked_for(folder, *more):
