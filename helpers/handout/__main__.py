@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers.handout import executed, handout
 from helpers.handout.pages import ending
 from helpers.handout.scripts import write
+from helpers.handout.site import ROOT, write_site
 from helpers.validation import SentenceError
 
 SWITCHES = {
@@ -18,15 +19,22 @@ SWITCHES = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Make what the command line asks for, or end with one sentence."""
-    asked = vars(_parser().parse_args(arguments))
-    notebooks, folder = asked.pop("notebooks"), asked.pop("to")
+    parser = _parser()
+    asked = vars(parser.parse_args(arguments))
+    notebooks, folder, site = asked.pop("notebooks"), asked.pop("to"), asked.pop("site")
+    if not (notebooks or site):
+        parser.error("name a notebook such as notebooks/02_pooling.ipynb, or --site")
+    notebooks = notebooks or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     for path in notebooks:
         if path.suffix != ".ipynb" or not path.is_file():
             names = "Name files such as notebooks/02_pooling.ipynb."
             sys.exit(f"{path} is no notebook. {names}")
     try:
-        for path in notebooks:
-            _make(path, folder, asked)
+        if site:
+            _make_site(site, notebooks)
+        else:
+            for path in notebooks:
+                _make(path, folder, asked)
     except SentenceError as error:
         sys.exit(str(error))
 
@@ -37,11 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Make pages and slides that stay alive without a kernel.",
         allow_abbrev=False,
     )
-    parser.add_argument("notebooks", nargs="+", type=Path)
+    parser.add_argument("notebooks", nargs="*", type=Path)
     for name, says in SWITCHES.items():
         parser.add_argument(f"--{name}", action="store_true", help=says)
     to = "the folder (default: handouts)"
     parser.add_argument("--to", type=Path, default=Path("handouts"), help=to)
+    whole = "make a site of all notebooks, or of these, in this folder"
+    parser.add_argument("--site", type=Path, metavar="FOLDER", help=whole)
     return parser
 
 
@@ -56,6 +66,21 @@ def _make(path: Path, folder: Path, asked: dict[str, bool]) -> None:
             "Name another folder with --to."
         ) from None
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+def _make_site(folder: Path, notebooks: list[Path]) -> None:
+    lessons = {}
+    for path in notebooks:
+        print(f"running {path.name}", flush=True)
+        lessons[path] = executed(path)
+    try:
+        index, *_ = write_site(folder, lessons)
+    except OSError as error:
+        raise SentenceError(
+            f"{folder} cannot be written ({error.strerror}). Name another folder."
+        ) from None
+    sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
+    print(f"{index}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB in all")
 
 
 if __name__ == "__main__":

@@ -33,25 +33,26 @@ def handout(
 
     Raises SentenceError where scripts cannot be had.
     """
-    lesson = _lesson(notebook, ending(slides, solutions), solutions)
-    return rendered(lesson, slides, dark)
+    made = lesson(notebook, ending(slides, solutions), solutions)
+    return rendered(made, slides, dark)
 
 
 def rendered(
-    lesson: NotebookNode,
+    made: NotebookNode,
     slides: bool,
     dark: bool = False,
     site: dict[str, object] | None = None,
 ) -> str:
-    """Return the HTML of a lesson; of a site, with what stands around it there, and
-    linked to the site's scripts.
+    """Return the HTML of what `lesson` makes; in a site, with what stands around it
+    there, and linked to the site's scripts.
     """
     theme = "dark" if dark else "light"
-    made = {
+    parts = {
         "slides": slides,
-        "title": title(lesson),
+        "title": title(made),
         "tag": partial(scripts.tag, linked=site is not None),
-        "styles": ["index.css", f"theme-{theme}.css", *STYLES[slides]],
+        "themes": ["index.css", f"theme-{theme}.css"],
+        "styles": STYLES[slides],
         "scripts": SCRIPTS[slides],
         "site": site,
     }
@@ -61,12 +62,12 @@ def rendered(
         theme=theme,
         filters={"markdown2html": in_html},
     )
-    return exporter.from_notebook_node(lesson, resources={"handout": made})[0]
+    return exporter.from_notebook_node(made, resources={"handout": parts})[0]
 
 
-def title(lesson: NotebookNode) -> str:
+def title(notebook: NotebookNode) -> str:
     """Return the first heading of a notebook."""
-    prose = [cell.source for cell in lesson.cells if cell.cell_type == "markdown"]
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     found = re.search(r"^# (.+)$", "\n".join(prose), re.MULTILINE)
     return found[1] if found else "Handout"
 
@@ -129,20 +130,20 @@ def _output_rows(output: NotebookNode) -> float:
     return own + (12 if "image/png" in data else 0.7 * text.count("\n") + 1)
 
 
-def _lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNode:
+def lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNode:
     """Return a copy as it is handed out: with links to other handouts, and marks
     where a guess comes first.
     """
-    lesson = nbformat.from_dict(notebook)
-    for cell, where in zip(lesson.cells, slide_types(lesson), strict=True):
+    copy = nbformat.from_dict(notebook)
+    for cell, where in zip(copy.cells, slide_types(copy), strict=True):
         cell.metadata.setdefault("slideshow", {"slide_type": where})
         if cell.cell_type == "code":
             cell.metadata.asked = any(map(_is_prediction, cell.outputs))
         else:
             prose = cell.source if solutions else SOLUTION.sub("", cell.source)
             cell.source = NOTEBOOK_LINK.sub(rf"](\1{ending})", prose)
-    lesson.cells = [cell for cell in lesson.cells if not _is_navigation(cell)]
-    return lesson
+    copy.cells = [cell for cell in copy.cells if not _is_navigation(cell)]
+    return copy
 
 
 def _is_prediction(output: NotebookNode) -> bool:

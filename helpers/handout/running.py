@@ -21,7 +21,11 @@ def executed(path: Path) -> NotebookNode:
 
     Raises SentenceError where the file cannot be read, or does not run to its end.
     """
-    notebook = _read(path)
+    return run(_read(path), path)
+
+
+def run(notebook: NotebookNode, path: Path) -> NotebookNode:
+    """Run a notebook as if it lay at a path; raises SentenceError as above."""
     try:
         NotebookClient(
             notebook,

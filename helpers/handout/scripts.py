@@ -35,6 +35,8 @@ FILES = {
     "minisearch.js": ("minisearch", "dist/umd/index.js"),
 }
 FOLDER = "scripts"  # of a site
+SHARED = [*FILES, "anywidget.js", "site.js", "deck.js", "site.css", "deck.css"]
+SHARED += ["page.css", "index.css", "theme-light.css", "theme-dark.css"]
 LINKED = {
     "css": f'<link rel="stylesheet" href="{FOLDER}/{{}}">',
     "js": f'<script src="{FOLDER}/{{}}"></script>',
@@ -81,29 +83,49 @@ def drawing() -> str:
     return f"{{ {path.read_text(encoding='utf-8').replace(start, named)} }}"
 
 
+def shared() -> dict[str, bytes]:
+    """Return the files that the pages of a site share, by their names: scripts, styles,
+    and the fonts that the controls load.
+    """
+    found = {name: source(name).encode() for name in SHARED}
+    package, file = FILES["widgets.js"]
+    fonts = {}
+
+    def beside(font: re.Match) -> str:
+        if not font[1].endswith("woff2"):  # the one form that every browser reads
+            return '"data:,"'
+        fonts[font[1]] = _member(package, f"dist/{font[1]}")
+        return f'"{FOLDER}/{font[1]}"'
+
+    widgets = FONT.sub(beside, _member(package, file).decode())
+    return found | {"widgets.js": widgets.encode()} | fonts
+
+
 @cache
 def packed(package: str, file: str) -> str:
-    """Return one file of a package, which is downloaded once.
+    """Return one file of a package, with the fonts that it loads inside.
 
-    Raises SentenceError where that fails, or another package arrives.
+    Raises SentenceError where the package cannot be had, or another one arrives.
     """
+    script = _member(package, file).decode()
+    return FONT.sub(lambda font: _font(package, f"dist/{font[1]}"), script)
+
+
+def _font(package: str, file: str) -> str:
+    """Return an icon font as a literal of JavaScript."""
+    data = _member(package, file) if file.endswith("woff2") else b""
+    return f'"data:font/woff2;base64,{base64.b64encode(data).decode()}"'
+
+
+def _member(package: str, file: str) -> bytes:
+    """Return one file of a package, which is downloaded once."""
     version, integrity = PACKAGES[package].values()
     kept = STORE / f"{package.replace('/', '_')}-{version}.tgz"
     if not kept.exists() or _integrity(kept.read_bytes()) != integrity:
         name = f"{package.rpartition('/')[2]}-{version}.tgz"
         _download(f"{REGISTRY}/{package}/-/{name}", kept, integrity)
     with tarfile.open(kept) as archive:
-        source = archive.extractfile(f"package/{file}").read().decode()
-        return FONT.sub(lambda found: _font(archive, found[1]), source)
-
-
-def _font(archive: tarfile.TarFile, name: str) -> str:
-    """Return an icon font as a literal of JavaScript, in the one form that every
-    browser reads.
-    """
-    woff2 = name.endswith("woff2")
-    data = archive.extractfile(f"package/dist/{name}").read() if woff2 else b""
-    return f'"data:font/woff2;base64,{base64.b64encode(data).decode()}"'
+        return archive.extractfile(f"package/{file}").read()
 
 
 def _download(source: str, kept: Path, integrity: str) -> None:
