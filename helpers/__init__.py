@@ -6,6 +6,7 @@ From the bottom up; a module imports only from layers above its own line here:
     sizes           the arithmetic of a sliding window, in whole numbers
     interrupts      interrupts of the kernel: when they suit, and where they arrive
     waiting         a bar while something takes its time
+    links           where the course lies, and the links that open it there
     presets         a photo, small inputs, kernels
     digits          MNIST, or the small digits that scikit-learn brings
     networks        Net and ConvNet, and the trained weights in assets/

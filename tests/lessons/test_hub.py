@@ -13,42 +13,59 @@ import classroom
 import links
 import nbformat
 import pytest
-from links import LINK, PAGES, Course, repository
+from links import PAGES
 from refresh import NOTEBOOKS, ROOT
+
+from helpers.links import INSTEAD, LINK, Course, repository
+from helpers.validation import SentenceError
 
 NUMBERS = [path.name[:2] for path in NOTEBOOKS]
 README, HUB = (page.read_text(encoding="utf-8") for page in PAGES)
 
 
+KINDS = ("binder", "colab", "hub")
+HOSTED = {
+    "gh": lambda rest: ("https://github.com/" + "/".join(rest[:2]), rest[2:]),
+    "gl": lambda rest: ("https://gitlab.com/" + unquote(rest[0]), rest[1:]),
+    "git": lambda rest: (unquote(rest[0]), rest[1:]),
+}
+
+
 def opened(link):
     """Return the repository, the branch and the file that a launch link opens."""
     parts = urlsplit(link)
+    assert parts.scheme == "https" and parts.netloc and " " not in link
+    if parts.netloc == "colab.research.google.com":
+        host, owner, name, blob, branch, *path = parts.path[1:].split("/")
+        assert (host, blob, parts.query) == ("github", "blob", "")
+        where = f"https://github.com/{owner}/{name}"
+        return where, unquote(branch), "/".join(path)
     query = {
         name: value
         for name, (value,) in parse_qs(parts.query, strict_parsing=True).items()
     }
-    assert parts.scheme == "https" and parts.netloc and " " not in link
     path = query["urlpath"].removeprefix("lab/tree/")
     assert (
         path != query["urlpath"]
         and f"urlpath=lab%2Ftree%2F{path.replace('/', '%2F')}" in link
     )
     if parts.netloc == "mybinder.org":
-        _, version, host, owner, name, branch = parts.path.split("/")
-        assert (version, host, list(query)) == ("v2", "gh", ["urlpath"])
-        return f"{owner}/{name}", unquote(branch), path
+        _, version, host, *rest = parts.path.split("/")
+        where, (branch,) = HOSTED[host](rest)
+        assert (version, list(query)) == ("v2", ["urlpath"])
+        return where, unquote(branch), path
     assert parts.path == "/hub/user-redirect/git-pull"
-    where = query["repo"].removeprefix("https://github.com/")
-    folder = where.rpartition("/")[2]  # nbgitpuller clones into it
+    folder = query["repo"].rpartition("/")[2]  # nbgitpuller clones into it
     assert path.startswith(f"{folder}/")
-    return where, query["branch"], path.removeprefix(f"{folder}/")
+    return query["repo"], query["branch"], path.removeprefix(f"{folder}/")
 
 
 def test_each_notebook_has_one_link_of_each_kind():
     kinds = [(kind, number) for kind, number, _ in LINK.findall(HUB)]
-    assert kinds == [(kind, number) for kind in ("binder", "hub") for number in NUMBERS]
+    assert kinds == [(kind, number) for kind in KINDS for number in NUMBERS]
     assert [(kind, number) for kind, number, _ in LINK.findall(README)] == [
-        ("binder", "01")
+        ("binder", "01"),
+        ("colab", "01"),
     ]
     for kind, number in kinds:
         assert HUB.count(f"][{kind}-{number}]") == 1
@@ -56,8 +73,9 @@ def test_each_notebook_has_one_link_of_each_kind():
         row = next(
             line for line in HUB.splitlines() if f"](../notebooks/{path.name})" in line
         )
-        assert f"][binder-{path.name[:2]}]" in row and f"][hub-{path.name[:2]}]" in row
-    assert "][binder-01]" in README and "](binder/README.md)" in README
+        assert all(f"][{kind}-{path.name[:2]}]" in row for kind in KINDS)
+    assert "][binder-01]" in README and "][colab-01]" in README
+    assert "](binder/README.md)" in README
 
 
 def test_all_links_agree_on_the_repository_and_open_a_notebook():
@@ -69,58 +87,96 @@ def test_all_links_agree_on_the_repository_and_open_a_notebook():
     assert len({(where, branch) for _, where, branch, _ in found}) == 1
     for number, _, _, path in found:
         assert (ROOT / path) in NOTEBOOKS and f"/{number}_" in path
-    commands = re.findall(r"(?:git clone|--ref COMMIT) https://github\.com/(\S+)", HUB)
+    commands = re.findall(r"(?:git clone|--ref COMMIT) (\S+)", HUB)
     assert len(commands) == 2 and set(commands) == {found[0][1]}
 
 
 def test_the_links_are_those_that_the_tool_writes_and_no_others():
     for page in (README, HUB):
-        for address in re.findall(r"https://\S*(?:mybinder\.org/v2|git-pull)\S*", page):
+        for address in re.findall(
+            r"https://\S*(?:mybinder\.org/v2|git-pull|google\.com/github)\S*", page
+        ):
             assert f"]: {address}\n" in page
-    where, branch, _ = opened(LINK.search(HUB)[3])
-    hub = re.search(r"^\[hub-01\]: (\S+)/hub/user-redirect/", HUB, re.MULTILINE)[1]
-    assert [Course(where, branch, hub).written(page) for page in (README, HUB)] == [
-        README,
-        HUB,
-    ]
+    course = Course.of(HUB)
+    assert Course.of(README) is None
+    assert [course.written(page) for page in (README, HUB)] == [README, HUB]
 
 
 @pytest.mark.parametrize("page", [README, HUB])
-def test_a_new_address_reaches_every_link_and_command(page):
-    course = Course("me/a.course", "spring/26", "https://hub.my.school")
+@pytest.mark.parametrize(
+    "where",
+    [
+        "https://github.com/me/a.course",
+        "https://gitlab.com/school/group/a.course",
+        "https://gitee.com/me/course",
+        "https://git.my.school/course.git",
+        "ssh://git@git.my.school/me/course.git",
+    ],
+)
+def test_a_new_address_reaches_every_link_and_command(page, where):
+    course = Course(where, "spring/26", "https://hub.my.school")
     moved = course.written(page)
     assert "OWNER" not in moved and "REPOSITORY" not in moved
-    for kind, _, link in LINK.findall(moved):
-        where, branch, path = opened(link)
-        assert (where, branch) == ("me/a.course", "spring/26")
-        assert (ROOT / path) in NOTEBOOKS
-        assert kind == "binder" or link.startswith("https://hub.my.school/hub/")
+    for kind, number, link in LINK.findall(moved):
+        if course.link(kind, number) is None:
+            assert link == INSTEAD[kind]
+            continue
+        found, branch, path = opened(link)
+        assert (found, branch) == (where, "spring/26")
+        assert (ROOT / path) in NOTEBOOKS and f"/{number}_" in path
+        assert kind != "hub" or link.startswith("https://hub.my.school/hub/")
     assert course.written(moved) == moved
-    assert Course("OWNER/REPOSITORY").written(moved) == Course(
-        "OWNER/REPOSITORY"
-    ).written(page)
+    if page is HUB:
+        assert Course.of(moved) == course
+    before = Course("https://github.com/OWNER/REPOSITORY")
+    assert before.written(moved) == before.written(page)
+
+
+def test_each_host_has_the_kinds_that_can_read_it():
+    for where, kinds in {
+        "https://github.com/me/course": KINDS,
+        "https://gitlab.com/me/course": ("binder", "hub"),
+        "https://gitee.com/me/course": ("binder", "hub"),
+        "ssh://git@git.my.school/me/course": ("hub",),
+    }.items():
+        assert tuple(kind for kind in KINDS if Course(where).link(kind, "01")) == kinds
+    links = {
+        "github": "gh/me/course/main",
+        "gitlab": "gl/me%2Fcourse/main",
+        "gitee": "git/https%3A%2F%2Fgitee.com%2Fme%2Fcourse/main",
+    }
+    for host, path in links.items():
+        link = Course(f"https://{host}.com/me/course").link("binder", "01")
+        assert link.startswith(f"https://mybinder.org/v2/{path}?urlpath=")
 
 
 def test_the_tool_takes_an_address_and_refuses_what_is_none(
     tmp_path, monkeypatch, capsys
 ):
-    for given in (
-        "https://github.com/me/course",
-        "https://github.com/me/course.git",
-        "https://github.com/me/course/",
-    ):
-        assert repository(given) == "me/course"
+    for given in ("me/course", "me/course.git", "me/course/", "me/course.git/"):
+        for host in ("github", "gitlab", "gitee"):
+            plain = f"https://{host}.com/me/course"
+            assert repository(f"https://{host}.com/{given}") == plain
+    for given in ("https://gitlab.com/a/b/c", "https://git.my.school/course.git"):
+        assert repository(given) == given
+    assert repository("git@my.school:me/course") == "ssh://git@my.school/me/course"
     for given in (
         "me/course",
-        "https://gitlab.com/me/course",
+        "https://gitlab.com/course",
         "https://github.com/me",
+        "https://github.com/me/course/tree/main",
         "https://github.com/m e/c",
+        "https://my.school",
+        "file:///srv/course",
     ):
-        with pytest.raises(ValueError, match="no address of a repository"):
+        with pytest.raises(SentenceError, match="no address of a repository"):
             repository(given)
     page = tmp_path / "README.md"
     page.write_text(HUB, encoding="utf-8")
+    notebook = tmp_path / "01.ipynb"
+    notebook.write_text('"%pip git+https://github.com/OWNER/REPOSITORY@main\\n",')
     monkeypatch.setattr(links, "PAGES", [page])
+    monkeypatch.setattr(links, "NOTEBOOKS", [notebook])
     monkeypatch.setattr(links, "ROOT", tmp_path)
     with pytest.raises(SystemExit):
         links.main("nowhere")
@@ -141,6 +197,14 @@ def test_the_tool_takes_an_address_and_refuses_what_is_none(
         "https://hub.my.school/hub/user-redirect/git-pull?repo=https%3A%2F%2Fgithub.com%2Fme%2Fcourse&"
         in (page.read_text(encoding="utf-8"))
     )
+    assert notebook.read_text() == '"%pip git+https://github.com/me/course@main\\n",'
+
+
+def test_the_tool_needs_nothing_installed():
+    tool = ROOT / "tests" / "tools" / "links.py"
+    command = [sys.executable, "-I", "-S", tool, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "https://github.com/me/course" in done.stdout
 
 
 def test_the_page_names_only_files_and_settings_that_there_are():
