@@ -4,6 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import ipywidgets as widgets
+
+
+def alive(widget: widgets.Widget) -> dict[str, dict]:
+    """Return the data of an output that shows a widget."""
+    kind = "application/vnd.jupyter.widget-view+json"
+    return {kind: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
+
 
 @contextmanager
 def progress(whole: int, what: str, **how: Any) -> Iterator:
@@ -19,7 +27,7 @@ def progress(whole: int, what: str, **how: Any) -> Iterator:
     # What is stored is an empty text: a bar would be asked for that is gone.
     empty = {"text/plain": ""}
     if live:
-        view = bar.container._repr_mimebundle_() | empty
+        view = alive(bar.container) | empty
         shown = display.display(view, raw=True, display_id=True)
     try:
         yield bar

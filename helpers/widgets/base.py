@@ -15,6 +15,7 @@ import ipywidgets as widgets
 from traitlets import Any
 
 from helpers.validation import SentenceError
+from helpers.waiting import alive
 
 HERE = Path(__file__).parent
 STYLE = HERE / "base.css"
@@ -23,6 +24,8 @@ EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 TOP_LEVEL = re.compile(r"^(?:const|let|class|function) (\w+)", re.MULTILINE)
 OWN = "my own"
 ROOM = {"bench": {"rows": 20}}  # metadata of an output: rows of text on a slide
+# Colab has ipywidgets 7, where it had another name
+TOOLTIP = "tooltip" if hasattr(widgets.Play, "tooltip") else "description_tooltip"
 
 
 def script(name: str) -> str:
@@ -69,6 +72,7 @@ class Bench(widgets.VBox):
 
     # By the name of the view's trait, the controls that hold its value.
     _linked: dict[str, list[widgets.Widget]]
+    _ipython_display_ = None  # that of ipywidgets 7 would leave the picture out
 
     def _tied(self, *others: tuple[widgets.Widget, str, str]) -> list[widgets.Widget]:
         """Return controls and view, each control tied to its trait, and the others."""
@@ -102,10 +106,20 @@ class Bench(widgets.VBox):
         return f"{type(self).__name__}({listed(self._told())})"
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
-        # The picture is for those who read without a kernel: GitHub, a printout.
-        data, metadata = self._still()._repr_mimebundle_()
-        live = super()._repr_mimebundle_(**kwargs)
-        return live | data | {"text/plain": repr(self)}, metadata | ROOM
+        still = self._still()._repr_mimebundle_()
+        return mime(self, self._view, still, repr(self))
+
+
+def mime(
+    whole: widgets.Widget, view: View, still: tuple[dict, dict], text: str
+) -> tuple[dict, dict]:
+    """Return data and metadata of an output that shows a bench, and its view in it.
+
+    What is still is for those who read without a kernel: GitHub, a printout.
+    """
+    data, metadata = still
+    _, colab = view._repr_mimebundle_()  # what Colab has to know to show it
+    return alive(whole) | data | {"text/plain": text}, colab | metadata | ROOM
 
 
 def shared(name: str, check: Callable, tip: str, *limits: object) -> property:
@@ -131,7 +145,7 @@ def index_of(chosen: str, names: list[str], part: str) -> int:
 def label(name: str, tip: str) -> dict[str, object]:
     """Return what names a control and lays it out."""
     layout = {"style": {"description_width": "112px"}, "layout": {"width": "300px"}}
-    return {"description": name, "tooltip": tip, **layout}
+    return {"description": name, TOOLTIP: tip, **layout}
 
 
 def slider(name: str, low: int, high: int, tip: str) -> widgets.IntSlider:
@@ -142,7 +156,7 @@ def slider(name: str, low: int, high: int, tip: str) -> widgets.IntSlider:
 def player(tip: str) -> widgets.Play:
     """Return a button that walks through steps, two a second."""
     how = {"interval": 500, "show_repeat": False, "layout": {"width": "auto"}}
-    return widgets.Play(tooltip=tip, **how)
+    return widgets.Play(**how, **{TOOLTIP: tip})
 
 
 def controls(

@@ -109,4 +109,6 @@ def in_rows(linked: dict[str, list[widgets.Widget]]) -> list[widgets.Widget]:
         rows[name.removesuffix("_width").removesuffix("_index") in FIRST] += held
     wrapped = {"flex_flow": "row wrap"}
     first, more = (widgets.Box(held, layout=wrapped) for held in rows.values())
-    return [first, widgets.Accordion([more], titles=["more settings"])]
+    fold = widgets.Accordion([more])
+    fold.set_title(0, "more settings")
+    return [first, fold]

@@ -14,7 +14,7 @@ from torch import nn
 
 from helpers import layers, tracing
 from helpers.validation import check_switch, check_whole
-from helpers.widgets.base import OWN, ROOM, Bench, View, index_of, label, shared, slider
+from helpers.widgets.base import OWN, Bench, View, index_of, label, mime, shared, slider
 
 # For each kind of layer its settings: the least, the largest, and the one that a new
 # layer starts with. The page counts in numbers, which are exact below 2**53: so many
@@ -199,8 +199,8 @@ class ShapeTracer(Bench):
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         found = self.trace  # as a table, for those who read without a kernel
-        still = {"text/html": found._repr_html_(), "text/plain": repr(found)}
-        return widgets.VBox._repr_mimebundle_(self, **kwargs) | still, {**ROOM}
+        still = {"text/html": found._repr_html_()}, {}
+        return mime(self, self._view, still, repr(found))
 
 
 def _check_sides(name: str, value: object, *limits: int) -> int | tuple[int, int]:

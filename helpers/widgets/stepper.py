@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from helpers import autograd
 from helpers.validation import check_whole
-from helpers.widgets.base import ROOM, View, as_text, controls, player, slider
+from helpers.widgets.base import View, as_text, controls, mime, player, slider
 
 TIP = "Which node of the graph, in the order in which backward reaches them"
 LARGEST_PICTURE = 70_000  # numbers
@@ -136,9 +136,7 @@ class BackwardStepper:
             return {"text/plain": f"{self!r}. {large}."}
         if self._view is None:
             self._show()
-        data, metadata = still._repr_mimebundle_()
-        live = self._box._repr_mimebundle_(**kwargs)
-        return live | data | {"text/plain": repr(self)}, metadata | ROOM
+        return mime(self._box, self._view, still._repr_mimebundle_(), repr(self))
 
     def _show(self) -> None:
         self._view = View("stepper", graph=_shown(self.record), step=self._step)
