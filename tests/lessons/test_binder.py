@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from zipfile import ZipFile
 
 import pytest
 from refresh import ROOT
@@ -136,24 +137,46 @@ def test_a_session_has_one_thread_and_the_images_mnist_unless_the_hub_says_other
     assert done.stdout == f"{hub.get('OMP_NUM_THREADS', 1)} {kept}\n"
 
 
-def test_the_package_carries_the_pages_files(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "-w",
-        tmp_path,
-        ROOT,
-    ]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the package that a `pip install` from the repository builds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip"]
+    command = [*pip, "wheel", "-q", "--no-deps", "-w", folder, ROOT]
     subprocess.run(command, check=True, capture_output=True)
-    from zipfile import ZipFile
+    return next(folder.glob("*.whl"))
 
-    names = set(ZipFile(next(tmp_path.glob("*.whl"))).namelist())
-    assert names >= {
-        f"helpers/{path.name}"
-        for path in (ROOT / "helpers").iterdir()
-        if path.is_file()
-    }
+
+def test_the_package_carries_the_pages_files(wheel):
+    names = set(ZipFile(wheel).namelist())
+    kinds = ("*.py", "*.js", "*.js*", "*.css", "*.j2", "assets/*")
+    found = {path for kind in kinds for path in (ROOT / "helpers").rglob(kind)}
+    assert names >= {path.relative_to(ROOT).as_posix() for path in found}
+    assert names >= {f"exercises/lesson_0{number}.py" for number in range(1, 8)}
+
+
+def test_the_package_brings_what_colab_lacks_and_no_other_torch(wheel):
+    archive = ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    needs = re.findall(r"^Requires-Dist: (.+)$", archive.read(name).decode(), re.M)
+    assert needs == ["anywidget"]
+
+
+@pytest.mark.slow
+def test_the_package_works_away_from_its_repository(wheel, tmp_path):
+    ZipFile(wheel).extractall(tmp_path)
+    lines = (
+        "import exercises, helpers, sys",
+        "from exercises import lesson_01, lesson_07",
+        "from helpers import networks, presets",
+        "from helpers.autoencoders import trained_autoencoder",
+        "from helpers.widgets.layer_bench import LayerBench",
+        "assert {part.__file__[: len(sys.argv[1])] for part in (exercises, helpers)}"
+        " == {sys.argv[1]}",
+        "networks.trained(), networks.snapshots(), trained_autoencoder(2)",
+        "from torch import nn",
+        "assert LayerBench(nn.Conv2d(1, 1, 3))._repr_mimebundle_()[0]['image/png']",
+    )
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", "\n".join(lines), tmp_path]
+    subprocess.run(command, check=True, cwd=tmp_path, env=env)

@@ -13,6 +13,7 @@ import classroom
 import links
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from links import PAGES
 from refresh import NOTEBOOKS, ROOT
 
@@ -148,6 +149,36 @@ def test_each_host_has_the_kinds_that_can_read_it():
     for host, path in links.items():
         link = Course(f"https://{host}.com/me/course").link("binder", "01")
         assert link.startswith(f"https://mybinder.org/v2/{path}?urlpath=")
+
+
+class Shell:
+    """What `get_ipython()` gives, as far as the first cell asks: it notes what is
+    installed.
+    """
+
+    def __init__(self, name):
+        self.name, self.installed = name, []
+
+    def __str__(self):
+        return self.name
+
+    def run_line_magic(self, magic, line):
+        self.installed.append(f"{magic} {line}")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_on_colab_and_there_alone_the_first_cell_fetches_the_course(path):
+    cells = nbformat.read(path, 4).cells
+    source = next(cell.source for cell in cells if cell.cell_type == "code")
+    before = source[: source.index("\nfrom exercises")]
+    code = TransformerManager().transform_cell(before[before.index("\nif ") + 1 :])
+    colab = Shell("<google.colab._shell.Shell object>")
+    here = Shell("<ipykernel.zmqshell.ZMQInteractiveShell object>")
+    for shell in (colab, here):
+        exec(code, {"get_ipython": lambda shell=shell: shell})
+    course = Course.of(HUB)
+    wanted = f"pip install -q git+{course.repository}@{course.branch}"
+    assert (colab.installed, here.installed) == ([wanted], [])
 
 
 def test_the_tool_takes_an_address_and_refuses_what_is_none(

@@ -190,10 +190,9 @@ def test_it_has_the_anatomy_of_a_lesson(path):
         imports = (
             cell.source.startswith(("import", "from")) and "def " not in cell.source
         )
-        assert len(cell.source.splitlines()) <= (20 if imports else 15), cell.source
-        assert max(map(len, cell.source.splitlines())) <= 80, (
-            "a longer line is cut in a narrow window"
-        )
+        assert len(cell.source.splitlines()) <= (22 if imports else 15), cell.source
+        lines = [line for line in cell.source.splitlines() if "git+" not in line]
+        assert max(map(len, lines)) <= 80, "a longer line is cut in a narrow window"
         assert "sys.path" not in cell.source
     words, lines = (
         len(text.split()),

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import nbformat
 import pytest
+from exercising import everywhere
 from refresh import NOTEBOOKS
 
 LESSONS = NOTEBOOKS
@@ -70,7 +71,7 @@ def cells(path):
         for heading in re.findall(r"^##+ .+", cell.source, re.M):
             skipped = "(can be skipped)" in heading
         if cell.cell_type == "code":
-            found.append((cell.source, skipped))
+            found.append((everywhere(cell.source), skipped))
     return found
 
 
@@ -123,7 +124,7 @@ def test_the_test_split_can_be_read_where_the_longer_recipe_was_not_run():
     for cell in nbformat.read(LESSONS[4], 4).cells:
         now = int((re.findall(r"^## (\d+) ", cell.source, re.M) or [now])[-1])
         if cell.cell_type == "code":
-            here, read = made_and_read(cell.source)
+            here, read = made_and_read(everywhere(cell.source))
             made |= here if now == 11 else set()
             assert now <= 11 or read & made <= {"best"}
             asked = '"best" in globals()' in cell.source

@@ -32,7 +32,7 @@ def pairs(answers: dict[Callable, list] | list[tuple]) -> list[tuple[Callable, o
 def verdicts_on_solutions(path: Path) -> Iterator[str]:
     """Yield what each exercise's own cell prints after the solution of the notebook."""
     cells = nbformat.read(path, as_version=4).cells
-    imports = next(cell.source for cell in cells if cell.cell_type == "code")
+    imports = everywhere(next(c.source for c in cells if c.cell_type == "code"))
     for text, code in zip(cells, cells[1:], strict=False):
         if text.source.startswith("### Exercise"):
             assert "<summary>Hint</summary>" in text.source
@@ -40,6 +40,11 @@ def verdicts_on_solutions(path: Path) -> Iterator[str]:
             space = {}
             exec(f"{imports}\n{unsolved}\n{_solution(text.source)}", space)
             yield said(lambda space=space, check=check: exec(check, space))
+
+
+def everywhere(source: str) -> str:
+    """Return the source of a cell without what only Colab does."""
+    return re.sub(r"^if \"google\.colab\" .+\n    %pip .+\n", "", source, flags=re.M)
 
 
 def _solution(text: str) -> str:
@@ -52,7 +57,7 @@ def solved(path: Path) -> Iterator[tuple[dict, str, str, str]]:
     its answer, and the code of its solution.
     """
     cells = nbformat.read(path, as_version=4).cells
-    imports = next(cell.source for cell in cells if cell.cell_type == "code")
+    imports = everywhere(next(c.source for c in cells if c.cell_type == "code"))
     for text, code in zip(cells, cells[1:], strict=False):
         if text.source.startswith("### Exercise"):
             variable, name = re.search(
