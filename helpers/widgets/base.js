@@ -106,6 +106,17 @@ function nameControls(whole) {
   folds.forEach(openByKey);
 }
 
+export const RESTARTED = "The kernel was restarted: run the cell again.";
+
+// Tell when the kernel of a bench has been restarted and no longer knows it. Returns what ends it.
+export function onRestart(model, el, tell) {
+  // a page that never had a kernel bears the mark too, but hears of no change
+  const look = () => el.closest(".jupyter-widgets-disconnected") && tell();
+  const heard = () => setTimeout(look); // the mark is set a moment later
+  model.on("comm_live_update", heard);
+  return () => model.off("comm_live_update", heard);
+}
+
 // Draw now, whenever one of the named values of the model or the theme changes, and fit the boards
 // whenever the room does. Returns what ends it. All the changes that one key press brings make one
 // drawing.

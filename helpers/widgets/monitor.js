@@ -1,6 +1,6 @@
 // The live view of a training run: a bar, a sentence, and the curves of the runs so far.
 
-import { node, shape, write, live } from "./base.js";
+import { node, shape, write, live, onRestart, RESTARTED } from "./base.js";
 
 const [WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM] = [440, 230, 52, 8, 8, 38]; // units of the drawing
 const PATIENCE = 3000; // milliseconds that an answer may take
@@ -78,22 +78,29 @@ function sample(i) {
   return shape("svg", size, line);
 }
 
-// Say so where nobody has answered a press of the button; returns what ends the waiting.
-function listen(model) {
-  let silence;
+// Say so where nobody answers a press of the button; returns what ends the waiting.
+function listen(model, el) {
+  let silence,
+    lost = false;
   const answered = () => clearTimeout(silence);
   const giveUp = () => {
-    model.set("says", SILENT);
+    model.set("says", lost ? RESTARTED : SILENT);
     model.set("asked", false); // its button springs back
   };
   const wait = () => {
     answered();
-    if (model.get("asked")) silence = setTimeout(giveUp, PATIENCE);
+    if (model.get("asked")) silence = setTimeout(giveUp, lost ? 0 : PATIENCE);
   };
+  const forget = onRestart(model, el, () => {
+    lost = true;
+    answered();
+    giveUp();
+  });
   model.on("change:asked", wait);
   model.on("change:says", answered);
   return () => {
     answered();
+    forget();
     model.off("change:asked", wait);
     model.off("change:says", answered);
   };
@@ -123,7 +130,7 @@ function render({ model, el }) {
     legend.replaceChildren(head, ...runs.map(row));
   }
 
-  const [forget, end] = [listen(model), live(model, el, ["runs", "says"], draw, () => {})];
+  const [forget, end] = [listen(model, el), live(model, el, ["runs", "says"], draw, () => {})];
   return () => {
     forget();
     end();

@@ -4,7 +4,7 @@ name or is wider than its place.
 
 import lab
 import pytest
-from benches import SOURCES, end_kernel, opens, said
+from benches import SOURCES, end_kernel, opens, restart_kernel, said
 from test_browser import choose, in_kernel, press, slider
 
 pytestmark = pytest.mark.browser
@@ -179,10 +179,12 @@ WITHOUT_KERNEL = {
     "digits": ("number 1", "torch.tensor([[0.00, 0.05]])"),
     "stepper": ("step", "Step 1 of 25: AddmmBackward0 fc3 · 1×10."),
     "tracer": ("channels", "nn.Conv2d(2, 6, kernel_size=3)"),
+    "walk": ("layer", "image 0, a 0, after 1 "),
 }
 
 
-def test_they_go_on_without_a_kernel(notebook):
+@pytest.mark.parametrize("end", [end_kernel, restart_kernel])
+def test_they_go_on_without_a_kernel(notebook, end):
     lab.show(
         notebook,
         "\n".join(
@@ -190,7 +192,7 @@ def test_they_go_on_without_a_kernel(notebook):
             for name in WITHOUT_KERNEL
         ),
     )
-    end_kernel(notebook)
+    end(notebook)
     shown = notebook.locator(".widget-vbox:has(.bench)")
     for number, (moved, line) in enumerate(WITHOUT_KERNEL.values()):
         bench = shown.nth(number)

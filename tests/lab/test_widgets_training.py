@@ -2,7 +2,7 @@
 
 import lab
 import pytest
-from benches import opens
+from benches import opens, restart_kernel
 from test_browser import in_kernel, press, slider
 
 pytestmark = pytest.mark.browser
@@ -80,11 +80,11 @@ def test_stop_and_interrupt_end_a_run_of_the_button(opened):
 
 @opens("training")
 def test_the_sandbox_says_when_nobody_answers(opened):
-    opened.evaluate(
-        "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    restart_kernel(opened)
+    wait_for_status(opened, "The kernel was restarted: run the cell again.")
     opened.click(".jupyter-widgets-disconnected:text('Train')")
-    wait_for_status(opened, "Run the cell of this bench again")
+    opened.wait_for_timeout(100)
+    wait_for_status(opened, "The kernel was restarted: run the cell again.")
     assert opened.locator(".jupyter-button.mod-active").count() == 0
 
 

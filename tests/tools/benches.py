@@ -44,3 +44,10 @@ def end_kernel(page):
     page.wait_for_function(
         "!jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
     )
+
+
+def restart_kernel(page):
+    page.evaluate(
+        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    page.wait_for_selector(".jupyter-widgets-disconnected", state="attached")
