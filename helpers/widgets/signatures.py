@@ -155,9 +155,10 @@ def arguments(kind: str, settings: Settings) -> Settings:
 
 
 def make(kind: str, settings: Settings) -> nn.Module:
-    """Return a torch layer, float64."""
-    dtype = {"dtype": torch.float64} if "groups" in KINDS[kind] else {}
-    return getattr(nn, kind)(**arguments(kind, settings), **dtype)
+    """Return a torch layer, float64, with parameters that have no numbers yet."""
+    # those that torch would draw are missed by whoever has set a seed
+    how = {"dtype": torch.float64, "device": "meta"} if "groups" in KINDS[kind] else {}
+    return getattr(nn, kind)(**arguments(kind, settings), **how)
 
 
 def code(kind: str, settings: Settings) -> str:

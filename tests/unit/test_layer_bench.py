@@ -347,3 +347,10 @@ def test_rare_settings_are_folded_so_that_slider_and_boards_are_seen_together():
         names = [control.description for control in first.children]
         assert {"kernel_size", "stride", "padding", "kernel"} < {*names}
         assert "groups" not in names
+
+
+def test_a_bench_that_is_looked_at_leaves_the_random_numbers_to_the_reader():
+    bench = LayerBench(nn.Conv2d(1, 2, 3))
+    before = torch.get_rng_state()
+    assert repr(bench) and bench._repr_mimebundle_() and bench.layer.weight.sum()
+    assert torch.equal(torch.get_rng_state(), before)
