@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from helpers.handout import pages, scripts
 from helpers.handout.markdown import anchor
 from helpers.handout.running import run
+from helpers.links import Course
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -27,8 +28,7 @@ GUIDES = {
     "hub": ROOT / "binder/README.md",
 }
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
-LAUNCH = re.compile(r"^\[(binder|colab|hub)-(\d\d)\]: (\S+)$", re.MULTILINE)
-NOBODYS = re.compile(r"OWNER|hub\.example\.org")  # addresses that nobody has set
+NOBODYS = "OWNER/REPOSITORY"  # until tests/tools/links.py has written whose it is
 BENCH = """\
 from torch import nn
 from helpers.widgets.layer_bench import LayerBench
@@ -126,18 +126,23 @@ def _around(made: list[Page], at: int) -> dict[str, object]:
     deck, and where it can be run.
     """
     page = made[at]
-    addresses = "\n".join(path.read_text("utf-8") for path in (README, GUIDES["hub"]))
     return {
         "here": page,
         "pages": made,
         "before": made[at - 1] if at else None,
         "after": made[at + 1] if at + 1 < len(made) else None,
-        "launch": {
-            kind: address
-            for kind, number, address in LAUNCH.findall(addresses)
-            if page.name.startswith(number) and not NOBODYS.search(address)
-        },
+        "launch": _launch(page.name[:2]) if page.deck else {},
     }
+
+
+def _launch(number: str) -> dict[str, str]:
+    """Return by kind the addresses that run a notebook of the course."""
+    course = Course.of(GUIDES["hub"].read_text("utf-8"))
+    if not course or course.repository.endswith(NOBODYS):
+        return {}
+    kinds = ["binder", "colab", *["hub"] * (course.hub != Course.hub)]
+    links = {kind: course.link(kind, number) for kind in kinds}
+    return {kind: link for kind, link in links.items() if link}
 
 
 def _index() -> NotebookNode:
@@ -153,7 +158,7 @@ def _index() -> NotebookNode:
         new_markdown_cell(course),
     ]
     made = run(new_notebook(cells=[words[0], new_code_cell(BENCH), words[1]]), README)
-    made.cells[1].transient = {"remove_source": True}  # as nbconvert hides it
+    made.cells[1].metadata.transient = {"remove_source": True}  # for nbconvert
     return made
 
 
