@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers.handout import executed, handout
 from helpers.handout.pages import ending
 from helpers.handout.scripts import write
-from helpers.handout.site import ROOT, write_site
+from helpers.handout.site import NOTEBOOKS, write_site
 from helpers.validation import SentenceError
 
 SWITCHES = {
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     notebooks, folder, site = asked.pop("notebooks"), asked.pop("to"), asked.pop("site")
     if not (notebooks or site):
         parser.error("name a notebook such as notebooks/02_pooling.ipynb, or --site")
-    notebooks = notebooks or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    notebooks = notebooks or NOTEBOOKS
     for path in notebooks:
         if path.suffix != ".ipynb" or not path.is_file():
             names = "Name files such as notebooks/02_pooling.ipynb."
@@ -72,7 +72,7 @@ def _make_site(folder: Path, notebooks: list[Path]) -> None:
     lessons = {}
     for path in notebooks:
         print(f"running {path.name}", flush=True)
-        lessons[path] = executed(path)
+        lessons[path.resolve()] = executed(path)
     try:
         index, *_ = write_site(folder, lessons)
     except OSError as error:

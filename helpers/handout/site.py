@@ -22,6 +22,7 @@ from helpers.links import Course
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 # Texts that are pages of the site too, by the name of the page.
 GUIDES = {
     "teaching": ROOT / "notebooks" / "teaching.md",
@@ -131,17 +132,19 @@ def _around(made: list[Page], at: int) -> dict[str, object]:
         "pages": made,
         "before": made[at - 1] if at else None,
         "after": made[at + 1] if at + 1 < len(made) else None,
-        "launch": _launch(page.name[:2]) if page.deck else {},
+        "launch": _launch(page),
     }
 
 
-def _launch(number: str) -> dict[str, str]:
-    """Return by kind the addresses that run a notebook of the course."""
+def _launch(page: Page) -> dict[str, str]:
+    """Return by kind the addresses that run a page, if it is a notebook of the course
+    and the course has an address.
+    """
     course = Course.of(GUIDES["hub"].read_text("utf-8"))
-    if not course or course.repository.endswith(NOBODYS):
+    if page.source not in NOTEBOOKS or course.repository.endswith(NOBODYS):
         return {}
     kinds = ["binder", "colab", *["hub"] * (course.hub != Course.hub)]
-    links = {kind: course.link(kind, number) for kind in kinds}
+    links = {kind: course.link(kind, page.name[:2]) for kind in kinds}
     return {kind: link for kind, link in links.items() if link}
 
 

@@ -29,11 +29,6 @@ from helpers.widgets.layer_bench import LayerBench
 from helpers.widgets.shape_tracer import ShapeTracer
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-AXE = {
-    "version": "4.14.1",
-    "integrity": "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2"
-    "S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
-}
 WITHOUT_A_KERNEL = {
     "01": ["layer"] * 5,
     "02": ["layer"] * 3,
@@ -117,7 +112,7 @@ def test_a_page_lives_without_a_kernel_and_shuts_nobody_out(opened, path):
     assert page.locator("summary", has_text="Hint").count() >= 6
     assert page.locator("summary", has_text="Solution").count() == 0
     lives(page, path, slides=False)
-    assert troubles(page) == []
+    assert alive.troubles(page) == []
     # A window of 1280 pixels at 200 % is one of 640.
     page.set_viewport_size({"width": 640, "height": 360})
     assert page.evaluate("document.documentElement.scrollWidth") <= 640
@@ -136,23 +131,7 @@ def test_a_deck_lives_without_a_kernel_and_is_seen_whole(opened, path):
 @pytest.mark.browser
 def test_a_page_in_the_dark_can_be_read(opened, path):
     page = opened(handout.handout(run(path), dark=True))
-    assert troubles(page, "color-contrast") == []
-
-
-def troubles(page, *rules):
-    """Return what axe-core finds serious, by all of its rules or by these."""
-    with mock.patch.dict(scripts.PACKAGES, {"axe-core": AXE}):
-        page.evaluate(scripts.packed("axe-core", "axe.min.js"))
-    found = page.evaluate(
-        """(rules) => axe.run(document, { resultTypes: ["violations"],
-             ...(rules.length && { runOnly: rules }) })""",
-        rules,
-    )
-    return [
-        (one["id"], one["nodes"][0]["html"][:200], len(one["nodes"]))
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
+    assert alive.troubles(page, "color-contrast") == []
 
 
 @pytest.mark.parametrize("slides", [False, True])
@@ -165,7 +144,7 @@ def test_the_map_of_digits_lives_without_a_kernel(opened, slides):
     if slides:
         assert page.evaluate("alive.overfull()") == []
     else:
-        assert troubles(page) == []
+        assert alive.troubles(page) == []
     plane = page.locator(".map-plane")
     place = page.evaluate(alive.PLACE)
     box = plane.bounding_box()

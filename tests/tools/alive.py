@@ -4,6 +4,7 @@ whether the numbers that it shows are right.
 
 import math
 from pathlib import Path
+from unittest import mock
 
 import codes
 import torch
@@ -12,8 +13,14 @@ from page import BOARDS_SCRIPT, numbers
 from tiny import STATE
 from torch import nn
 
+from helpers.handout import scripts
 from helpers.widgets.layer_bench import LayerBench
 
+AXE = {
+    "version": "4.14.1",
+    "integrity": "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2"
+    "S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+}
 SIZES = "channels", "side", "width"
 SCRIPT = Path(__file__).with_suffix(".js")
 SLIDERS = ".noUi-handle, .bench-step"
@@ -41,7 +48,7 @@ def visited(browser, address, **how):
         context.add_init_script(path=script)
     page, failed = context.new_page(), []
     page.on("pageerror", lambda error: failed.append(str(error)))
-    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on("requestfailed", lambda request: _note(failed, request))
     page.goto(address)
     page.wait_for_function("alive.drawn()")
     page.evaluate(
@@ -49,6 +56,27 @@ def visited(browser, address, **how):
     )
     page.evaluate("alive.settled()")
     return page, failed
+
+
+def _note(failed, request):
+    if "ABORTED" not in request.failure:  # by turning to another page
+        failed.append(request.url)
+
+
+def troubles(page, *rules):
+    """Return what axe-core finds serious, by all of its rules or by these."""
+    with mock.patch.dict(scripts.PACKAGES, {"axe-core": AXE}):
+        page.evaluate(scripts.packed("axe-core", "axe.min.js"))
+    found = page.evaluate(
+        """(rules) => axe.run(document, { resultTypes: ["violations"], preload: false,
+             ...(rules.length && { runOnly: rules }) })""",
+        rules,
+    )
+    return [
+        (one["id"], one["nodes"][0]["html"][:200], len(one["nodes"]))
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def moved(page, number):
@@ -169,7 +197,7 @@ def right_map(seen, notebook):
     point = eval(seen["code"], {"torch": torch, "decoder": lambda point: point})
     assert torch.equal(torch.tensor([*seen["values"].values()]), point[0])
     found = torch.tensor(seen["digit"]).view(28, 28) / 255
-    texts = [state["layers"] for state in state_of(notebook, "layers")]
+    texts = [state["layers"] for state in state_of(notebook, "axes")]
     with torch.no_grad():
         digits = [codes.from_text(text)(point)[0, 0] for text in texts]
     assert any((found - digit).abs().max() <= 0.6 / 255 for digit in digits)
