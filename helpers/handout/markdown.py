@@ -29,6 +29,10 @@ class _Renderer(IPythonRenderer):
         name = anchor(html2text(f"<p>{text}</p>"))
         return f'<h{level} id="{name}">{text}</h{level}>\n'
 
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        # What stands far below does not hold up the first bench.
+        return super().image(text, url, title).replace("<img", '<img loading="lazy"')
+
     def inline_math(self, body: str) -> str:
         return _formula(body, "inline")
 

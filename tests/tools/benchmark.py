@@ -7,7 +7,8 @@ in notebook 06, and prints the time from pen up to the network's answer, and how
 each move takes to be drawn. `startup` runs notebook 01 in a fresh kernel and prints the
 time to its first picture and the memory that its kernel takes; `memory` does that for
 notebook 05. `training` trains the ConvNet in the older way and in ours, for a quarter
-of an hour; `training --quick` takes two minutes. `class` lets 1, 10 and 30 kernels run
+of an hour; `training --quick` takes two minutes. `site` makes the site, and prints how
+long that takes, how large it is, and how soon its first bench answers. `class` lets 1, 10 and 30 kernels run
 a notebook at once, as a class on a hub does; `--kernels` says how many, `class --quick`
 is 1 and 4.
 """
@@ -16,6 +17,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -320,6 +322,26 @@ def _megabytes(printed: str) -> float:
     return int(printed) / (1024 * (1024 if sys.platform == "darwin" else 1))
 
 
+def site() -> None:
+    """Make the site and open its first page at 10 Mbit/s and 40 ms, five times."""
+    import chromium
+    import site_check
+
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        command = [sys.executable, "-m", "helpers.handout", "--site", folder]
+        subprocess.run(command, check=True, cwd=ROOT)
+        print(f"made in {time.monotonic() - start:.0f} s")
+        with site_check.served(folder) as address, chromium.started() as browser:
+            opened = [site_check.opening(browser, address) for _ in range(5)]
+    seconds, sizes = zip(*opened, strict=True)
+    print(f"the first page moves {max(sizes) / 1e6:.2f} MB, packed")
+    print(
+        f"its bench answers the first key {statistics.median(seconds):.2f} s after "
+        f"opening (median of 5, longest {max(seconds):.2f} s)"
+    )
+
+
 def training(quick: bool = False) -> None:
     """Print how much faster the course trains than older texts, and what its recipes
     reach.
@@ -348,6 +370,7 @@ def main(*given: str) -> None:
         "sketchpad": sketchpad,
         "startup": startup,
         "memory": memory,
+        "site": site,
     }
     commands |= {"training": training, "class": classroom}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -6,7 +6,7 @@ import gzip
 import sys
 import threading
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,7 +17,6 @@ from bs4 import BeautifulSoup
 
 SPEED = {"offline": False, "latency": 40, "downloadThroughput": 10e6 / 8}
 SPEED |= {"uploadThroughput": 10e6 / 8}
-BENCHES = "document.querySelectorAll('.bench > *').length"
 
 
 def broken(folder):
@@ -42,12 +41,17 @@ def _read(path):
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
+@cache
+def _packed(path):
+    return gzip.compress(path.read_bytes())
+
+
 class _Packed(SimpleHTTPRequestHandler):
     """Files as a server sends them that packs what is text."""
 
     def do_GET(self):
         path = Path(self.translate_path(self.path))
-        data = gzip.compress(path.read_bytes()) if path.is_file() else b""
+        data = _packed(path) if path.is_file() else b""
         self.send_response(200 if data else 404)
         self.send_header("Content-Type", self.guess_type(str(path)))
         self.send_header("Content-Encoding", "gzip")
@@ -84,7 +88,7 @@ def opening(browser, address):
     line.on(
         "Network.loadingFinished", lambda one: came.append(one["encodedDataLength"])
     )
-    page.goto(address, wait_until="commit")
+    page.goto(f"{address}/index.html", wait_until="commit")
     step = page.locator(".bench-step").first
     step.wait_for()
     step.press("ArrowRight")
