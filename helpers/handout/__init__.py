@@ -8,6 +8,7 @@ them. A page has all inside, pictures and scripts, and needs no network.
     running     a notebook run from top to bottom
     scripts     scripts and styles, inside a page or beside it
     markdown    formulas and headings in HTML
+    folds       what a page folds with an answer
     pages       the HTML: page.html.j2, and deck.js for slides
     __main__    the command line
 """

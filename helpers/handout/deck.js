@@ -40,6 +40,9 @@ function start() {
     hash: true,
     transition: "none",
     slideNumber: "c/t",
+    // On paper: a sheet for each slide, with all that comes by key.
+    pdfSeparateFragments: false,
+    pdfMaxPagesPerSlide: 1,
     viewDistance: 1000,
     mobileViewDistance: 1000,
     // Keys of a slider, a field or a bench do not turn the page, nor those that open a hint.

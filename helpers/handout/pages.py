@@ -10,11 +10,13 @@ from nbconvert import HTMLExporter, SlidesExporter
 from nbformat import NotebookNode
 
 from helpers.handout import scripts
+from helpers.handout.folds import folded, predictions
 from helpers.handout.markdown import in_html
 
 SOLUTION = re.compile(
     r"<details>\s*<summary>Solution</summary>.*?</details>\n?", re.DOTALL
 )
+FITTING = re.compile(r"(?s)<!-- in a notebook -->.*?<!-- on a page(?:: (.*?))? -->")
 NOTEBOOK_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 ROWS = 20  # of text, on one slide
 # By whether it is a deck.
@@ -46,6 +48,8 @@ def rendered(
     """Return the HTML of what `lesson` makes; in a site, with what stands around it
     there, and linked to the site's scripts.
     """
+    if not slides:
+        made.cells = folded(made.cells)
     theme = "dark" if dark else "light"
     parts = {
         "slides": slides,
@@ -138,14 +142,10 @@ def lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNode
     for cell, where in zip(copy.cells, slide_types(copy), strict=True):
         cell.metadata.setdefault("slideshow", {"slide_type": where})
         if cell.cell_type == "code":
-            cell.metadata.asked = any(map(_is_prediction, cell.outputs))
+            cell.metadata.asked = predictions(cell) > 0
         else:
             prose = cell.source if solutions else SOLUTION.sub("", cell.source)
+            prose = FITTING.sub(r"\1", prose)
             cell.source = NOTEBOOK_LINK.sub(rf"](\1{ending})", prose)
     copy.cells = [cell for cell in copy.cells if not _is_navigation(cell)]
     return copy
-
-
-def _is_prediction(output: NotebookNode) -> bool:
-    html = output.get("metadata", {}).get("text/html", {})
-    return html.get("prediction", False)

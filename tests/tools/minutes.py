@@ -46,7 +46,8 @@ def _needs(cell: NotebookNode, section: str | None) -> float:
     if cell.cell_type == "markdown":
         if re.match("### Exercise ", cell.source):
             return EXERCISE
-        return WORD * len(re.findall(r"\w+", cell.source))
+        seen = re.sub(r"(?s)<!--.*?-->", "", cell.source)
+        return WORD * len(re.findall(r"\w+", seen))
     if exercises:
         return 0  # the line of an answer and its checker belong to the exercise
     lines = [line for line in cell.source.splitlines() if line.strip()]
