@@ -58,5 +58,11 @@ function start() {
     if (event.key === "Escape" && event.target.closest(BENCH)) document.activeElement.blur();
   });
 }
+// For paper Reveal takes the slides out of the page for a moment; a bench drawn then is lost.
+function startOnceDrawn() {
+  const wanted = document.querySelectorAll("script[type$='widget-view+json']").length;
+  if (document.querySelectorAll(".widget-subarea > *").length >= wanted) start();
+  else setTimeout(startOnceDrawn, 100);
+}
 // Without Reveal the slides stand below each other, as on a page.
-if (window.Reveal) start();
+if (window.Reveal) (/print-pdf/.test(location.search) ? startOnceDrawn : start)();

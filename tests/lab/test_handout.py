@@ -7,6 +7,7 @@ import copy
 import io
 import itertools
 import os
+import re
 from functools import cache
 from unittest import mock
 
@@ -168,7 +169,8 @@ HINT = "# Mine\n\n$x^2$\n\n<details><summary>Hint</summary>Count.</details>"
 @pytest.fixture
 def benches():
     """A notebook of a hint, a formula and two benches, as if it were run."""
-    before = tiny.prose(HINT), tiny.code("predict(None, 9)", tiny.prediction())
+    asking = tiny.code("predict(None, 9)", tiny.prediction())
+    before = tiny.prose(HINT), asking, tiny.prose("### Benches")
     layer = LayerBench(nn.Conv2d(1, 1, 3, bias=False), weight="Sobel x")
     return tiny.live(layer, DropoutBench(), before=before)
 
@@ -272,6 +274,37 @@ def test_on_paper_a_bench_keeps_its_colours_and_stays_on_one_page(opened, benche
         "(at) => [getComputedStyle(at)].map((s) => [s.breakInside, s.printColorAdjust])"
     )
     assert style == [["avoid", "exact"]]
+
+
+@pytest.mark.browser
+def test_on_paper_a_page_is_a_work_sheet(opened, benches):
+    page = opened(handout.handout(benches))
+    assert not page.get_by_text("Your guess:").is_visible()
+    page.emulate_media(media="print")
+    assert page.get_by_text("Your guess:").is_visible()
+    assert not page.locator(".prediction").is_visible()
+    wide = tiny.code("'" + "a" * 300 + "'", tiny.printed("b" * 300))
+    page = opened(handout.handout(tiny.notebook(wide)))
+    page.set_viewport_size({"width": 718, "height": 1046})
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    assert page.evaluate("alive.cut()") == []
+
+
+@pytest.mark.browser
+def test_on_paper_a_slide_is_one_sheet_with_all_that_comes_by_key(opened, benches):
+    more = tiny.prose("## B"), tiny.code("1"), tiny.prose("So."), tiny.prose("End.")
+    benches.cells = [*benches.cells, *more]
+    page = opened(handout.handout(benches, slides=True))
+    slides = page.evaluate("Reveal.getTotalSlides()")
+    page.goto(f"{page.url.partition('#')[0]}?print-pdf")
+    page.wait_for_function("window.Reveal?.isReady() && alive.drawn()")
+    page.evaluate("alive.settled()")
+    sheets = re.findall(rb"/Type /Page[^s]", page.pdf(prefer_css_page_size=True))
+    assert len(sheets) == slides == page.locator(".pdf-page:visible").count()
+    assert page.get_by_text("So.").is_visible()
+    assert page.locator(".prediction").inner_text() == "614656"
+    assert page.locator(".pdf-page:has(.bench > *)").count() == 2
 
 
 @each

@@ -171,6 +171,23 @@ def test_a_cell_with_a_prediction_is_folded_once_and_as_a_whole():
     assert html.count('<details class="asked">') == 1
 
 
+def test_a_cell_with_two_predictions_has_two_lines_for_guesses():
+    asking = tiny.code("ask", tiny.prediction(), tiny.prediction())
+    html = handout.handout(tiny.notebook(asking, tiny.code("1")))
+    assert html.count('<p class="guess">') == 2
+    assert 'class="guess"' not in handout.handout(tiny.notebook(asking), slides=True)
+
+
+@pytest.mark.parametrize("slides", [False, True])
+def test_what_makes_no_sense_on_a_page_is_said_otherwise(slides):
+    text = (
+        "A. <!-- in a notebook -->Run it\n\nagain.<!-- on a page: Read on. --> B. "
+        "<!-- in a notebook -->Press ■.<!-- on a page --> C."
+    )
+    html = handout.handout(tiny.notebook(tiny.prose(text)), slides)
+    assert "A. Read on. B.  C." in html and "<!-- in" not in html
+
+
 def test_on_a_slide_a_prediction_comes_open_with_the_next_key():
     cells = tiny.prose("# A"), tiny.code("predict(guess, 9)", tiny.prediction())
     html = handout.handout(tiny.notebook(*cells), slides=True)
