@@ -171,7 +171,8 @@ def _text(source: str) -> NotebookNode:
 
 def _sections(text: str) -> list[tuple[str, str, str]]:
     """Return for each section of a text its anchor, its title, and its words."""
-    _, *parts = re.split(r"^## (.+)$", pages.SOLUTION.sub("", text), flags=re.MULTILINE)
+    text = pages.FITTING.sub(r"\1", pages.SOLUTION.sub("", text))
+    _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     words = [
         BeautifulSoup(markdown2html(part), "html.parser").get_text() for part in parts
     ]
