@@ -9,6 +9,7 @@ them. A page has all inside, pictures and scripts, and needs no network.
     scripts     scripts and styles, inside a page or beside it
     markdown    formulas and headings in HTML
     folds       what a page folds with an answer
+    paths       the ways of 45 and 90 minutes through a notebook
     pages       the HTML: page.html.j2, and deck.js for slides
     __main__    the command line
 """

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from helpers.handout import executed, handout
-from helpers.handout.pages import ending
+from helpers.handout.pages import ending, title
+from helpers.handout.paths import MINUTES, along
 from helpers.handout.scripts import write
 from helpers.handout.site import NOTEBOOKS, write_site
 from helpers.validation import SentenceError
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("notebooks", nargs="*", type=Path)
     for name, says in SWITCHES.items():
         parser.add_argument(f"--{name}", action="store_true", help=says)
+    part = "only what the teacher's guide counts for so many minutes"
+    parser.add_argument("--path", type=int, choices=MINUTES, help=part)
     to = "the folder (default: handouts)"
     parser.add_argument("--to", type=Path, default=Path("handouts"), help=to)
     whole = "make a site of all notebooks, or of these, in this folder"
@@ -55,9 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _make(path: Path, folder: Path, asked: dict[str, bool]) -> None:
-    html = handout(executed(path), **asked)
-    target = folder / (path.stem + ending(asked["slides"], asked["solutions"]))
+def _make(path: Path, folder: Path, asked: dict[str, bool | int]) -> None:
+    notebook, minutes = executed(path), asked["path"]
+    if minutes:
+        guide = path.with_name("teaching.md")
+        notebook = along(notebook, title(notebook), guide, minutes)
+    html = handout(notebook, **asked)
+    target = folder / (path.stem + ending(asked["slides"], asked["solutions"], minutes))
     try:
         write(target, html.encode())
     except OSError as error:

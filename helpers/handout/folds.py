@@ -61,7 +61,7 @@ def _explaining(cells: list[NotebookNode]) -> tuple[list, list]:
     new = next((n for n, part in enumerate(parts) if NEW.match(part)), len(parts))
     if new == len(parts) and _leads_on(parts, rest):
         new -= 1
-    now, later = _texts(text, parts[:new], parts[new:])
+    now, later = texts(text, parts[:new], parts[new:])
     if later:
         return inside + now, later + rest
     more, rest = _explaining(rest)
@@ -76,7 +76,7 @@ def _leads_on(parts: list[str], after: list[NotebookNode]) -> bool:
     return len(parts) > 1 or any("bench" in one for one in about)
 
 
-def _texts(cell: NotebookNode, *texts: list[str]) -> list[list[NotebookNode]]:
+def texts(cell: NotebookNode, *texts: list[str]) -> list[list[NotebookNode]]:
     """Return for each text a list with its cell, or an empty one."""
     made = [copy.deepcopy(cell) for _ in texts]
     for number, (part, text) in enumerate(zip(made, texts, strict=True)):

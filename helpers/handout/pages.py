@@ -29,13 +29,15 @@ def handout(
     slides: bool = False,
     solutions: bool = False,
     dark: bool = False,
+    path: int | None = None,
 ) -> str:
     """Return the HTML of an executed notebook: a page, or a deck of slides (1280×720),
-    with all that it needs inside.
+    with all that it needs inside. With a path of 45 or 90 minutes, links lead to other
+    handouts of that path.
 
     Raises SentenceError where scripts cannot be had.
     """
-    made = lesson(notebook, ending(slides, solutions), solutions)
+    made = lesson(notebook, ending(slides, solutions, path), solutions)
     return rendered(made, slides, dark)
 
 
@@ -76,9 +78,10 @@ def title(notebook: NotebookNode) -> str:
     return found[1] if found else "Handout"
 
 
-def ending(slides: bool, solutions: bool) -> str:
+def ending(slides: bool, solutions: bool, path: int | None = None) -> str:
     """Return how the name of a file ends, by what is in it."""
-    return f"{'.slides' * slides}{'.solutions' * solutions}.html"
+    minutes = f".{path}" if path else ""
+    return f"{minutes}{'.slides' * slides}{'.solutions' * solutions}.html"
 
 
 def slide_types(notebook: NotebookNode) -> list[str]:
