@@ -15,10 +15,10 @@ From the bottom up; a module imports only from layers above its own line here:
     planes          the plane of two numbers, with a decoder's digits all over it
     runs            Recipe and History: what a training follows, and what it leaves
     widgets.base    what every bench is made of; base.js, grid.js, heat.js, base.css
-    widgets.network a network as text; network.js, which computes it in the page
     widgets.monitor the live view of a training
     training        fit, evaluate
     inspection      feature maps, ablation, occlusion, shifts
+    widgets.network a network as text; network.js, which computes it in the page
     familiarity     whether a picture is like the digits that were learned
     layers          one layer in words: its line, its formulas, what does not fit
     tracing         the shape that each layer gives, and why

@@ -67,8 +67,8 @@ class Strip {
   }
 }
 
-// Rows of pictures, each under its title, as gallery.py makes them; `colours` are for numbers of
-// both signs.
+// Rows of pictures, each under its title, as gallery.py makes them, or with bytes for text;
+// `colours` are for numbers of both signs.
 export class Shelf {
   constructor(name) {
     this.element = node("div", { class: name });
@@ -87,7 +87,8 @@ export class Shelf {
       const row = (this.rows[i] ??= this.#row());
       write(row.title, title);
       row.title.hidden = !title;
-      row.strip.draw(names, rows, columns, bytesOf(pixels), signed ? colours : GREYS, side);
+      const bytes = typeof pixels === "string" ? bytesOf(pixels) : pixels;
+      row.strip.draw(names, rows, columns, bytes, signed ? colours : GREYS, side);
     });
     this.rows.forEach(({ element }, i) => {
       element.hidden = i >= strips.length;

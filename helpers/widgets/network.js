@@ -5,7 +5,7 @@
 import { bytesOf } from "./heat.js";
 
 const product = (sizes) => sizes.reduce((all, size) => all * size, 1);
-const tensor = (sizes, data = new Float32Array(product(sizes))) => ({ shape: sizes, data });
+export const tensor = (sizes, data = new Float32Array(product(sizes))) => ({ shape: sizes, data });
 
 function fromHalf(bits) {
   const exponent = (bits >> 10) & 31,
@@ -194,7 +194,11 @@ function unflatten({ dim, unflattened_size: parts }, { shape: sizes, data }) {
   return tensor([...sizes.slice(0, axis), ...whole, ...sizes.slice(axis + 1)], data);
 }
 
-const each = (change) => (_layer, input) => tensor(input.shape, input.data.map(change));
+const each = (change) => (layer, input) =>
+  tensor(
+    input.shape,
+    input.data.map((value) => change(value, layer)),
+  );
 
 const KINDS = {
   Linear: linear,
@@ -202,6 +206,7 @@ const KINDS = {
   ConvTranspose2d: (layer, input) => convolve(true, layer, input),
   MaxPool2d: (layer, input) => pool(layer, input, -Infinity, Math.max),
   AvgPool2d: averagePool,
+  Affine: each((value, { factor, term }) => factor * value + term),
   ReLU: each((value) => Math.max(value, 0)),
   Sigmoid: each((value) => 1 / (1 + Math.exp(-value))),
   Softmax: softmax,
@@ -209,6 +214,10 @@ const KINDS = {
   Unflatten: unflatten,
 };
 
-// What the unpacked layers make of a tensor, one after the other.
-export const run = (layers, input) =>
-  layers.reduce((at, layer) => KINDS[layer.kind](layer, at), input);
+// What the unpacked layers make of a tensor, one after the other; `hear` is told of each.
+export const run = (layers, input, hear = () => {}) =>
+  layers.reduce((at, layer) => {
+    const made = KINDS[layer.kind](layer, at);
+    hear(layer, made);
+    return made;
+  }, input);

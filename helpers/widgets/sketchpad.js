@@ -1,174 +1,19 @@
-// The sketchpad. The drawing lives here and never waits; Python, asked with the strokes, says what
-// the network makes of it.
+// The sketchpad. The drawing lives here and never waits. What the network makes of it is computed
+// here too; where that cannot be, Python is asked with the strokes.
 
-import { ARROWS, node, write, live } from "./base.js";
+import { node, write, live } from "./base.js";
 import { GREYS, bytesOf, paint, Shelf } from "./heat.js";
+import { Pad } from "./pad.js";
+import { Reader } from "./reader.js";
 
+const ANSWER = ["answer", "picture", "probabilities", "maps", "nearest"];
 const PAUSE = 80,
   PATIENCE = 3000; // milliseconds: between two questions, and for an answer
 const SIDE = 28; // pixels of the picture
-const GAP = 0.004; // of the side: points nearer to each other than that look the same
 const NO_KERNEL = "No answer has come: the network needs a running kernel. You can go on drawing.";
 const KEYS =
   "Draw with mouse, pen or finger. By keyboard: arrow keys move the cursor (with Shift four " +
   "steps at once), Space lowers and lifts the pen, Backspace undoes the last stroke.";
-
-// White strokes on black: mouse, pen and finger draw through one pointer at a time, and the
-// keyboard moves a cursor that is a pen as well. A new point draws one segment; nothing here reads
-// the page's layout but `measure`.
-class Pad {
-  constructor(sketch) {
-    this.canvas = node("canvas", {
-      class: "sketch",
-      tabindex: 0,
-      role: "application",
-      "aria-roledescription": "drawing pad",
-      "aria-label": "Pad to draw a digit on",
-      "aria-describedby": `sketch-help-${Math.random()}`,
-    });
-    this.cursor = node("span", { class: "sketch-cursor", "aria-hidden": "true" });
-    this.element = node("div", { class: "sketch-pad" }, this.canvas, this.cursor);
-    this.context = this.canvas.getContext("2d");
-    Object.assign(this, { sketch, strokes: [], pen: 0.08, at: [0.5, 0.5], down: false });
-    for (const [name, act] of Object.entries({
-      pointerdown: this.#press,
-      pointermove: this.#move,
-      keydown: this.#key,
-      wheel: this.#hold,
-      pointerup: this.#release,
-      pointercancel: this.#release,
-      lostpointercapture: this.#release,
-      blur: this.#lift,
-    }))
-      this.canvas.addEventListener(name, act.bind(this));
-  }
-
-  measure() {
-    const { left, top, width } = this.canvas.getBoundingClientRect();
-    const pixels = Math.round(width * devicePixelRatio);
-    Object.assign(this, { left, top, side: width });
-    if (!pixels || this.canvas.width === pixels) return;
-    Object.assign(this.canvas, { width: pixels, height: pixels });
-    this.redraw();
-  }
-
-  redraw() {
-    const { context } = this,
-      { width } = this.canvas;
-    context.setTransform(width, 0, 0, width, 0, 0);
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, 1, 1);
-    Object.assign(context, { strokeStyle: "#fff", lineWidth: this.pen });
-    Object.assign(context, { lineCap: "round", lineJoin: "round" });
-    this.strokes.forEach((stroke) => this.#draw(stroke));
-  }
-
-  #draw([first, ...others]) {
-    this.context.beginPath();
-    this.context.moveTo(...first);
-    (others.length ? others : [first]).forEach((point) => this.context.lineTo(...point));
-    this.context.stroke();
-  }
-
-  #begin(point) {
-    this.sketch.begin();
-    this.strokes.push([point]);
-    this.#draw([point]);
-    this.sketch.ask();
-  }
-
-  #extend(points) {
-    const stroke = this.strokes.at(-1),
-      from = stroke.at(-1);
-    let last = from;
-    const added = points.filter((point) => apart(point, last) > GAP && (last = point));
-    if (!added.length) return;
-    stroke.push(...added);
-    this.#draw([from, ...added]);
-    this.sketch.ask();
-  }
-
-  #place({ clientX, clientY }) {
-    return [(clientX - this.left) / this.side, (clientY - this.top) / this.side].map(within);
-  }
-
-  #press(event) {
-    if (this.pointer !== undefined || event.button) return;
-    this.#lift();
-    this.pointer = event.pointerId;
-    try {
-      this.canvas.setPointerCapture(event.pointerId);
-    } catch {
-      /* it has gone already */
-    }
-    this.measure(); // where the pad is, as the page may have scrolled
-    this.#begin(this.#place(event));
-  }
-
-  #move(event) {
-    if (event.pointerId !== this.pointer) return;
-    const events = event.getCoalescedEvents?.() ?? [];
-    this.#extend((events.length ? events : [event]).map((one) => this.#place(one)));
-  }
-
-  #release(event) {
-    if (event.pointerId !== this.pointer) return;
-    this.pointer = undefined;
-    this.sketch.lifted();
-  }
-
-  // While a stroke is drawn, neither wheel nor key moves the page below the pen.
-  #hold(event) {
-    if (this.pointer !== undefined) event.preventDefault();
-  }
-
-  #key(event) {
-    const { key, shiftKey } = event,
-      command = event.ctrlKey || event.metaKey;
-    if (this.pointer !== undefined) return this.#hold(event);
-    if (key in ARROWS && !command) this.#step(ARROWS[key], (shiftKey ? 4 : 1) / SIDE);
-    else if (key === " " && !command && !shiftKey) this.#toggle();
-    else if (key === "Backspace" || (command && key === "z")) this.sketch.undo();
-    else return;
-    event.preventDefault();
-    this.#show();
-  }
-
-  #step([down, right], far) {
-    this.at = [within(this.at[0] + right * far), within(this.at[1] + down * far)];
-    if (this.down) this.#extend([this.at]);
-  }
-
-  #toggle() {
-    if (this.down) return this.#lift();
-    this.down = true;
-    this.#begin(this.at);
-  }
-
-  #lift() {
-    if (!this.down) return;
-    this.stop();
-    this.sketch.lifted();
-  }
-
-  // Whatever draws ends here: the strokes are about to be others.
-  stop() {
-    const { down } = this;
-    Object.assign(this, { pointer: undefined, down: false });
-    if (down) this.#show();
-  }
-
-  #show() {
-    const [x, y] = this.at.map((share) => `${Math.round(100 * share)} %`);
-    Object.assign(this.cursor.style, { left: x, top: y });
-    this.cursor.className = `sketch-cursor${this.down ? " down" : ""}`;
-    const where = `The cursor is at ${x} from the left and ${y} from the top`;
-    write(this.sketch.place, `${where}; the pen is ${this.down ? "down" : "up"}.`);
-  }
-}
-
-const apart = ([x, y], [left, top]) => Math.hypot(x - left, y - top);
-const within = (share) => Math.round(1e4 * Math.min(Math.max(share, 0), 1)) / 1e4;
 
 // A row for each digit: its bar, its probability, and a mark for the largest.
 class Bars {
@@ -191,16 +36,72 @@ class Bars {
   draw(probabilities) {
     const most = Math.max(...probabilities);
     this.rows.forEach(({ bar, text, row }, digit) => {
-      const share = probabilities[digit] ?? 0;
-      bar.style.transform = `scaleX(${share})`;
-      write(text, `${(100 * share).toFixed(1)} %${share === most ? " ◀" : ""}`);
-      row.className = share === most ? "most" : "";
+      const chance = probabilities[digit] ?? 0;
+      bar.style.transform = `scaleX(${chance})`;
+      write(text, `${(100 * chance).toFixed(1)} %${chance === most ? " ◀" : ""}`);
+      row.className = chance === most ? "most" : "";
     });
+  }
+}
+
+function send(model, values) {
+  model.set(values);
+  try {
+    model.save_changes();
+  } catch {
+    /* the kernel is gone */
+  }
+}
+
+// Computes answers in the page, at most one a frame. Python only hears what is drawn.
+class Here {
+  by = "Computed in this page.";
+
+  constructor(model, sketch) {
+    Object.assign(this, { model, sketch });
+    this.reader = new Reader(model.get("page"), () => this.#wake());
+  }
+
+  ask(pause = PAUSE) {
+    this.#wake();
+    clearTimeout(this.timer);
+    if (pause) this.timer = setTimeout(() => this.#tell(), pause);
+    else this.#tell();
+  }
+
+  #wake() {
+    this.frame ??= requestAnimationFrame(() => this.sketch.draw());
+  }
+
+  #tell() {
+    send(this.model, { strokes: structuredClone(this.sketch.pad.strokes) });
+  }
+
+  get open() {
+    return this.frame !== undefined;
+  }
+
+  heard() {
+    return true;
+  }
+
+  now() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
+    const [pen, centred] = ["pen", "centred"].map((name) => this.model.get(name));
+    return this.reader.read(this.sketch.pad.strokes, pen, centred);
+  }
+
+  end() {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
   }
 }
 
 // Sends the drawing: one question at a time, a few in a second, and the last state always.
 class Questions {
+  by = "Computed by the kernel.";
+
   constructor(model, sketch) {
     Object.assign(this, { model, sketch, at: -Infinity });
   }
@@ -217,12 +118,7 @@ class Questions {
     Object.assign(this, { due: false, waits: true, at: performance.now() });
     this.silence ??= setTimeout(() => this.sketch.complain(), PATIENCE);
     const strokes = structuredClone(this.sketch.pad.strokes);
-    this.model.set({ strokes, asked: this.model.get("asked") + 1 });
-    try {
-      this.model.save_changes();
-    } catch {
-      /* the kernel is gone, which `complain` says */
-    }
+    send(this.model, { strokes, asked: this.model.get("asked") + 1 });
   }
 
   // Whether something drawn has no answer yet.
@@ -239,6 +135,11 @@ class Questions {
     return true;
   }
 
+  now() {
+    const found = Object.fromEntries(ANSWER.map((name) => [name, this.model.get(name)]));
+    return { ...found, picture: bytesOf(found.picture) };
+  }
+
   end() {
     clearTimeout(this.timer);
     clearTimeout(this.silence);
@@ -248,16 +149,17 @@ class Questions {
 const panels = (...parts) => node("div", { class: "bench-panels" }, ...parts);
 const titled = (title, ...parts) => node("div", {}, node("h4", {}, title), ...parts);
 
-// The pad, the questions that it asks, and what the network makes of the drawing.
+// The pad, where its answers come from, and what the network makes of the drawing.
 class Sketch {
   constructor(model) {
     const words = (attributes, ...text) =>
       node("p", { class: "sketch-small", ...attributes }, ...text);
     this.model = model;
     this.pad = new Pad(this);
-    this.questions = new Questions(model, this);
+    this.answers = model.get("page") ? new Here(model, this) : new Questions(model, this);
     this.says = node("p", { role: "status", class: "bench-status" });
     [this.hint, this.place] = [words(), words({ role: "status" })];
+    this.by = words({}, this.answers.by);
     this.help = words({ id: this.pad.canvas.getAttribute("aria-describedby") }, KEYS);
     this.seen = node("canvas", { role: "img", class: "heat sketch-seen" });
     this.bars = new Bars();
@@ -281,7 +183,7 @@ class Sketch {
     const picture = titled("The network sees", this.seen),
       bars = titled("Its probabilities", this.bars.element),
       results = panels(picture, bars, this.maps.element),
-      middle = [this.says, results, this.nearest.element];
+      middle = [this.says, this.by, results, this.nearest.element];
     el.append(panels(left, node("div", { class: "sketch-middle" }, ...middle)));
   }
 
@@ -313,7 +215,7 @@ class Sketch {
   }
 
   ask(pause) {
-    this.questions.ask(pause);
+    this.answers.ask(pause);
     this.busy();
   }
 
@@ -325,35 +227,39 @@ class Sketch {
 
   // Until the answer is there, the bars are not about what is drawn.
   busy() {
-    this.bars.element.setAttribute("aria-busy", this.questions.open);
+    this.bars.element.setAttribute("aria-busy", this.answers.open);
   }
 
   draw() {
     const { model, pad, told } = this,
-      [pen, given, answer] = ["pen", "given", "answer"].map((name) => model.get(name));
-    if (this.questions.heard()) this.quiet = false;
+      [pen, given] = ["pen", "given"].map((name) => model.get(name));
+    if (this.answers.heard()) this.quiet = false;
     if (pen !== pad.pen) Object.assign(pad, { pen }).redraw();
     this.told = given;
     if (told === undefined) this.put(model.get("strokes"));
     else if (given !== told) this.change(model.get("strokes")); // else our own come back
+    this.show(this.answers.now());
+  }
+
+  show({ answer, picture, probabilities, maps, nearest }) {
     write(this.says, this.quiet ? NO_KERNEL : answer);
     this.busy();
-    paint(this.seen, SIDE, SIDE, bytesOf(model.get("picture")), GREYS);
+    paint(this.seen, SIDE, SIDE, picture, GREYS);
     this.seen.setAttribute("aria-label", `The picture of 28×28 that the network sees. ${answer}`);
-    this.bars.draw(model.get("probabilities"));
-    this.maps.draw(model.get("maps"));
-    this.nearest.draw(model.get("nearest"));
+    this.bars.draw(probabilities);
+    this.maps.draw(maps);
+    this.nearest.draw(nearest);
   }
 }
 
 function render({ model, el }) {
   const sketch = new Sketch(model),
-    names = ["given", "pen", "answered", "answer", "picture", "probabilities", "maps", "nearest"];
+    names = ["given", "pen", "centred", "answered", ...ANSWER];
   sketch.fill(el);
   const draw = () => sketch.draw();
   const end = live(model, el, names, draw, () => sketch.pad.measure());
   return () => {
-    sketch.questions.end();
+    sketch.answers.end();
     end();
   };
 }

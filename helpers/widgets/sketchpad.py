@@ -1,17 +1,19 @@
 """The sketchpad: a student draws a digit, and sees while drawing what a convolutional
 network makes of it.
 
-The browser owns the drawing and never waits; Python answers with what the network
-computes. Strokes are lists of [x, y] points from 0 to 1, in shares of the pad's side, x
-to the right and y down; so is the width of the pen.
+The browser owns the drawing and computes the network itself (reader.js), with or
+without a kernel; only a network that network.js cannot run is asked here. What a pad
+says in Python is torch's. Strokes are lists of [x, y] points from 0 to 1, in shares of
+the pad's side, x to the right and y down; so is the width of the pen.
 """
 
 import math
 import reprlib
 import threading
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import ipywidgets as widgets
 import torch
@@ -19,18 +21,20 @@ from torch import Tensor, nn
 
 from helpers import figures
 from helpers.digits import Digits
-from helpers.familiarity import COMPARED, Familiarity
+from helpers.familiarity import MOST_DISTANCE, MOST_ERROR, NUMBERS, Familiarity
 from helpers.inspection import copied, feature_maps
 from helpers.training import logits
 from helpers.validation import SentenceError, check_step, check_switch
 from helpers.widgets.base import Bench, View, as_text, label, shared
 from helpers.widgets.gallery import IN_STILL, strip
+from helpers.widgets.network import described, halved
 
 SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the box that the digit fills
 # Pixels of the pen: the plain digits of the tests are most like MNIST's with these.
 THINNEST, THICKEST = 2.3, 3.2
 PENS = 0.03, 0.15, 0.01  # the thinnest, the thickest, the step
-NEAREST = 5  # pictures
+COMPARED, NEAREST = 2000, 5  # pictures
+TRIED = 500  # pictures, to see whether weights may be shorter
 SURE, UNSURE = 0.8, 0.4  # probabilities
 BLACK = torch.zeros(1, 1, SIDE, SIDE)
 TIPS = {
@@ -48,12 +52,14 @@ def _arc(y: float, across: float, down: float, start: float, end: float) -> list
 
 
 EXAMPLE = [_arc(0.31, 0.21, 0.19, 0.58, 1.25) + _arc(0.7, 0.24, 0.2, -0.25, 0.42)]
-# Strokes and `asked` are the browser's, all else is Python's answer. `given` counts how
-# often Python has set the strokes, so that the browser can tell them from its own when
-# those come back.
+# Strokes and `asked` are the browser's. `page` is all that it needs to answer itself;
+# only where that is None, Python answers with the rest. `given` counts how often Python
+# has set the strokes, so that the browser can tell them from its own when those come
+# back.
 START = {"strokes": [], "given": 0, "example": EXAMPLE, "pen": 0.08, "centred": True}
 START |= {"asked": 0, "answered": 0, "answer": "", "probabilities": [], "picture": ""}
-START |= {"maps": [], "nearest": []}
+START |= {"maps": [], "nearest": [], "page": None}
+FORM = {"side": SIDE, "box": BOX, "thinnest": THINNEST, "thickest": THICKEST}
 
 
 def mnist_form(strokes: Sequence, width: float) -> Tensor:
@@ -73,21 +79,23 @@ def mnist_form(strokes: Sequence, width: float) -> Tensor:
     scale = (BOX - pen) / extent if extent > width else pen / width
     segments = (segments - (low + high) / 2) * scale + middle
     picture, room = _ink(segments, pen), middle - ((high - low) * scale + pen) / 2
-    places = torch.arange(float(SIDE))
+    places = torch.arange(SIDE, dtype=torch.float64)
     mass = torch.stack([picture.sum(0) @ places, picture.sum(1) @ places])
     shift = (SIDE / 2 - mass / picture.sum()).clamp(-room, room)
-    return _ink(segments + shift, pen)
+    return _ink(segments + shift, pen).float()
 
 
 def raw_form(strokes: Sequence, width: float) -> Tensor:
     """Return the pad as it is, only shrunk, as 28×28 float32 from 0 to 1."""
-    return _ink(_segments(strokes) * SIDE - 0.5, width * SIDE)
+    return _ink(_segments(strokes) * SIDE - 0.5, width * SIDE).float()
 
 
 def _segments(strokes: Sequence) -> Tensor:
-    """Return N×2×2: each point and the next of its stroke, and the last twice."""
+    """Return N×2×2: each point and the next of its stroke, and the last twice; float64,
+    as in the page.
+    """
     pairs = [pair for one in strokes for pair in pairwise([*one, *one[-1:]])]
-    return torch.tensor(pairs, dtype=torch.float32).view(-1, 2, 2)
+    return torch.tensor(pairs, dtype=torch.float64).view(-1, 2, 2)
 
 
 def _ink(segments: Tensor, pen: float) -> Tensor:
@@ -98,7 +106,7 @@ def _ink(segments: Tensor, pen: float) -> Tensor:
     if not len(segments):
         return torch.zeros(SIDE, SIDE)
     start, along = segments[:, 0], segments[:, 1] - segments[:, 0]
-    places = torch.arange(float(SIDE))
+    places = torch.arange(SIDE, dtype=torch.float64)
     pixels = torch.cartesian_prod(places, places).flip(1)[:, None]
     share = ((pixels - start) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9)
     nearest = start + share.clamp(0, 1)[..., None] * along
@@ -147,24 +155,42 @@ def _convolutions(model: nn.Module) -> list[str]:
 
 
 class _Neighbours:
-    """The first 10,000 training digits, and how far from them a picture is."""
+    """The first 2,000 training digits, and how far from them a picture is."""
 
     def __init__(self, digits: Digits) -> None:
         if not isinstance(digits, Digits):
             kind = type(digits).__name__
             raise SentenceError(f"Give the digits that load_digits() has, not {kind}.")
         self.images, self.labels = (part[:COMPARED] for part in digits.train)
-        self.source = digits.source
+        self.bytes = (255 * self.images).round().byte()
+        self.title = f"Nearest of {len(self.labels):,} training digits "
+        self.title += f"({digits.source}), with their distance"
 
     def nearest(self, image: Tensor) -> dict[str, object]:
         """Return a strip of the nearest digits, in order, by Euclidean distance."""
-        distances = (self.images - image).flatten(1).norm(dim=1)
+        distances = (self.bytes.double() / 255 - image).flatten(1).norm(dim=1)
         least, places = distances.topk(min(NEAREST, len(distances)), largest=False)
         pairs = zip(self.labels[places], least, strict=True)
         names = [f"{digit} ({distance:.1f})" for digit, distance in pairs]
-        title = f"Nearest of {len(self.labels):,} training digits "
-        title += f"({self.source}), with their distance"
-        return strip(title, names, self.images[places, 0], 1.0)
+        return strip(self.title, names, self.bytes[places, 0] / 255, 1.0)
+
+    def for_page(self) -> dict[str, object]:
+        """Return the digits deflated, their labels, and a strip to be filled."""
+        packed = as_text(zlib.compress(self.bytes.numpy().tobytes(), 9))
+        empty = self.nearest(BLACK[0, 0]) | {"pixels": ""}
+        return {"digits": packed, "labels": self.labels.tolist(), "strip": empty}
+
+
+def _familiar(familiarity: Familiarity) -> dict[str, object]:
+    """Return what the page needs to find a picture strange."""
+    eye = described(familiarity.eye)
+    limits = {"error": MOST_ERROR, "distance": MOST_DISTANCE, "numbers": NUMBERS}
+    return limits | {
+        "eye": [*takewhile(lambda layer: layer["kind"] != "Linear", eye)],
+        "autoencoder": described(familiarity.autoencoder),
+        "centres": as_text(familiarity.bytes.numpy().tobytes()),
+        "step": familiarity.step,
+    }
 
 
 class Sketchpad(Bench):
@@ -183,10 +209,10 @@ class Sketchpad(Bench):
         self, model: nn.Module, digits: Digits, strokes: Sequence = EXAMPLE
     ) -> None:
         self._model, self._digits = _reader(model), _Neighbours(digits)
-        self._familiarity = Familiarity(digits)
+        self._familiarity = Familiarity()
         self._layers = _convolutions(self._model)
         self._lock = threading.RLock()  # the browser's messages come in a thread
-        self._view = View("sketchpad", **START)
+        self._view = View("sketchpad", **START | {"page": self._page()})
         low, high, step = PENS
         pen = label("pen", TIPS["pen"]) | {"min": low, "max": high, "step": step}
         box = label("centred as in MNIST", TIPS["centred"])
@@ -197,6 +223,23 @@ class Sketchpad(Bench):
         super().__init__(self._tied())
         self.strokes = strokes
         self._view.observe(lambda _: self._reply(), ["asked", "pen", "centred"])
+
+    def _page(self) -> dict[str, object] | None:
+        """Return what the page needs to answer itself; None where it cannot."""
+        try:
+            network = described(halved(self._model, self._digits.images[:TRIED]))
+        except SentenceError:
+            return None
+        maps = self._maps(BLACK).items()
+        return {
+            "network": network,
+            "maps": [_strip(*one) | {"layer": one[0], "pixels": ""} for one in maps],
+            "familiar": _familiar(self._familiarity),
+            "known": self._digits.for_page(),
+            "form": FORM,
+            "sure": SURE,
+            "unsure": UNSURE,
+        }
 
     @property
     def strokes(self) -> list[list[list[float]]]:
@@ -223,31 +266,24 @@ class Sketchpad(Bench):
     @property
     def answer(self) -> str:
         """What there is to say of the drawing, in a sentence."""
-        return self._said(*self._seen()[:2])
+        return said(*self._seen()[:2], self._familiarity)
 
     def _seen(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Return picture, probabilities, and by layer the maps after ReLU."""
         with self._lock:
             picture = self.image[None, None]
             chances = logits(self._model, picture).softmax(dim=1)[0]
-            maps = feature_maps(self._model, picture, *self._layers)
-        return picture[0, 0], chances, {name: maps[name][0].relu() for name in maps}
+            maps = self._maps(picture)
+        return picture[0, 0], chances, maps
 
-    def _said(self, image: Tensor, probabilities: Tensor) -> str:
-        if not image.any():
-            return "The pad is empty: draw a digit."
-        largest, digits = (part.tolist() for part in probabilities.topk(2))
-        one, other = map(_likely, digits, largest)
-        no_digit = "This is no digit that I know"
-        if largest[0] < UNSURE:
-            return f"{no_digit}: the most likely would be {one}."
-        if flaw := self._familiarity.flaw(image, digits[0]):
-            return f"{no_digit}: the softmax gives {one}, but {flaw}."
-        sure = largest[0] >= SURE
-        return f"This is {one}." if sure else f"Perhaps {one}, perhaps {other}."
+    def _maps(self, picture: Tensor) -> dict[str, Tensor]:
+        maps = feature_maps(self._model, picture, *self._layers)
+        return {name: found[0].relu() for name, found in maps.items()}
 
     def _reply(self) -> None:
-        """Answer the browser, be it with an error: it must not wait forever."""
+        """Answer a browser that asks, be it with an error: it must not wait forever."""
+        if self._view.page:
+            return
         with self._lock, self._view.hold_sync():
             asked = self._view.asked
             try:
@@ -263,7 +299,7 @@ class Sketchpad(Bench):
         return {
             "picture": as_text((255 * image).round().byte().numpy().tobytes()),
             "probabilities": probabilities.tolist(),
-            "answer": self._said(image, probabilities),
+            "answer": said(image, probabilities, self._familiarity),
             "maps": [_strip(*one) for one in maps.items()],
             "nearest": [self._digits.nearest(image)] if image.any() else [],
         }
@@ -278,9 +314,26 @@ class Sketchpad(Bench):
         for name, found in maps.items():
             pictures |= {f"{name}, map {place}": one for place, one in enumerate(found)}
         says = "A drawing, and the maps of the network after ReLU. "
-        says += self._said(image, probabilities)
+        says += said(image, probabilities, self._familiarity)
         few = [*pictures.items()][:IN_STILL]
         return figures.images(dict(few), says, columns=5)
+
+
+def said(image: Tensor, probabilities: Tensor, familiarity: Familiarity) -> str:
+    """Return what the pad says of a picture 28×28, and of a network's 10 probabilities
+    for it, in a sentence.
+    """
+    if not image.any():
+        return "The pad is empty: draw a digit."
+    largest, digits = (part.tolist() for part in probabilities.topk(2))
+    one, other = map(_likely, digits, largest)
+    no_digit = "This is no digit that I know"
+    if largest[0] < UNSURE:
+        return f"{no_digit}: the most likely would be {one}."
+    if flaw := familiarity.flaw(image, digits[0]):
+        return f"{no_digit}: the softmax gives {one}, but {flaw}."
+    sure = largest[0] >= SURE
+    return f"This is {one}." if sure else f"Perhaps {one}, perhaps {other}."
 
 
 def _likely(digit: int, probability: float) -> str:

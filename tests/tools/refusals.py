@@ -12,7 +12,7 @@ from strokes import PLAIN
 
 from helpers import digits as data
 from helpers import networks
-from helpers.familiarity import MOST_ERROR
+from helpers.familiarity import MOST_DISTANCE, MOST_ERROR
 from helpers.training import logits
 from helpers.widgets.sketchpad import UNSURE, Sketchpad
 
@@ -49,7 +49,7 @@ def refused(pad, images):
     chances, classes = logits(pad._model, images).softmax(1).max(1)
     unlike = pad._familiarity.errors(images) > MOST_ERROR
     distances = pad._familiarity.distances(images, classes)
-    far = distances > pad._familiarity.most_distance
+    far = distances > MOST_DISTANCE
     return (chances < UNSURE) | unlike | far, unlike, far
 
 
