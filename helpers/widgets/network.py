@@ -23,7 +23,7 @@ class Affine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return numbers of the same shape."""
-        return self.factor * x + self.term
+        return x * self.factor + self.term
 
 
 SLIDING = "stride", "padding", "dilation"
@@ -111,8 +111,8 @@ def _called(node: fx.Node) -> list[nn.Module]:
     try:
         return CALLS[node.target](*node.args[1:], **node.kwargs)
     except Exception as fault:  # of a function or of settings that it does not know
-        words = getattr(node.target, "__name__", node.target)
-        raise SentenceError(f"The page cannot run {words} ({node.name}).") from fault
+        flaw = f"The page cannot run the operation {node.name}."
+        raise SentenceError(flaw) from fault
 
 
 def halved(model: nn.Module, images: Tensor) -> nn.Module:

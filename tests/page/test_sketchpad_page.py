@@ -1,7 +1,5 @@
 """The sketchpad without a kernel: the page draws, reads and answers as Python does."""
 
-import json
-
 import pytest
 import torch
 from doodles import DOODLES, OTHERS
@@ -67,7 +65,7 @@ def right(shown, pad):
     image, probabilities, maps = pad._seen()
     assert shown["by"] == "Computed in this page."
     assert shown["says"] == pad.answer
-    near(shown["seen"], (255 * image).round().int(), most=0)
+    near(shown["seen"], (255 * image).round().int())
     near(shown["bars"], 100 * probabilities, most=0.15)
     assert len(shown["maps"]) == len(maps)
     for (name, found), (title, names, tiles) in zip(
@@ -127,16 +125,6 @@ def test_the_nearest_digits_are_shown_as_they_are(page, pad):
         tiles, distances.topk(5, largest=False).indices, strict=True
     ):
         near(tile, pad._digits.bytes[place].int(), most=0)
-
-
-def test_its_state_is_no_longer_than_two_megabytes(mnist):
-    pad = Sketchpad(networks.trained(), mnist)
-    state = {key: value for key, value in pad._view.get_state().items()}
-    assert len(json.dumps(state["page"])) <= 2e6
-    assert all(
-        layer.get("weight", {}).get("type") != "float32"
-        for layer in state["page"]["network"]
-    )
 
 
 def drawn(page, strokes):
@@ -214,7 +202,7 @@ class Odd(nn.Module):
     def __init__(self):
         super().__init__()
         self.same, self.never = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 2, 3)
-        self.wide, self.out = nn.Conv2d(1, 70, 3, 5), nn.Linear(70 * 25, 10)
+        self.wide, self.out = nn.Conv2d(1, 70, 3, 5), nn.Linear(70 * 36, 10)
 
     def forward(self, x):
         return self.out(self.wide(self.same(self.same(x))).flatten(1))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers.autoencoders import Autoencoder
+from helpers.widgets.network import Affine
 
 
 def decoder(scale=3):
@@ -50,9 +51,9 @@ def from_text(layers):
 
 
 def computed(layer, values):
-    kind = layer.pop("kind")
+    kind, _ = layer.pop("kind"), layer.pop("name")
     if kind not in WEIGHTED:
-        return getattr(nn, kind)(**layer)(values)
+        return getattr(nn, kind, Affine)(**layer)(values)
     parts = {name: unpacked(layer.pop(name, None)) for name in ("weight", "bias")}
     return WEIGHTED[kind](values, **parts, **layer)
 

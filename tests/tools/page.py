@@ -14,6 +14,7 @@ class Model {
   constructor(state) { this.state = state; this.heard = {}; this.saved = 0; }
   get(name) { return this.state[name]; }
   set(name, value) {
+    if (typeof name === "object") return Object.entries(name).forEach((pair) => this.set(...pair));
     if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
     this.state[name] = value;
     (this.heard[`change:${name}`] ?? []).forEach((listener) => listener());

@@ -145,7 +145,7 @@ def test_a_bad_point_gets_one_sentence_and_changes_nothing(point):
         ([DECODER, torch.zeros(2, 2), [1, 12]], "labels must be digits from 0 to 9"),
         ([DECODER, torch.zeros(2, 2), [1, 0.5]], "labels must be digits from 0 to 9"),
         ([DECODER, None, [1]], "one for each of 0 points."),
-        ([nn.Tanh()], "The page runs the layers of nn.Sequential, not Tanh."),
+        ([nn.Tanh()], "The page cannot run the operation tanh."),
     ],
 )
 def test_what_does_not_fit_gets_one_sentence(given, sentence):
