@@ -181,9 +181,9 @@ class Sketch {
     const left = titled("Your drawing", this.pad.element, ...below, this.help);
     left.className = "sketch-left";
     const picture = titled("The network sees", this.seen),
-      bars = titled("Its probabilities", this.bars.element),
+      bars = titled("Its probabilities", this.bars.element, this.by),
       results = panels(picture, bars, this.maps.element),
-      middle = [this.says, this.by, results, this.nearest.element];
+      middle = [this.says, results, this.nearest.element];
     el.append(panels(left, node("div", { class: "sketch-middle" }, ...middle)));
   }
 

@@ -36,7 +36,7 @@ WITHOUT_A_KERNEL = {
     "03": ["tracer", "layer", "dropout", "tracer"],
     "04": ["stepper", "stepper", "layer"],
     "05": [],
-    "06": ["gallery"] * 2,
+    "06": ["pad", "gallery", "gallery"],
     "07": ["layer", "layer", "map"],
 }
 

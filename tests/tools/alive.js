@@ -2,7 +2,7 @@
 // What stands on a page or a deck; alive.py asks.
 const text = (part) => part.textContent;
 
-// Which bench stands below this node; "" for one that needs a kernel.
+// Which bench stands below this node.
 function kindOf(root) {
   const has = (selector) => root.querySelector(selector);
   if (has(".graph-node")) return "stepper";
@@ -10,6 +10,7 @@ function kindOf(root) {
   if (has(".gallery")) return "gallery";
   if (has(".bench-stage")) return "layer";
   if (has(".map-plane")) return "map";
+  if (has(".sketch-pad")) return "pad";
   return text(root).includes("nn.Dropout(") ? "dropout" : "";
 }
 
@@ -21,9 +22,9 @@ function valuesOf(root) {
   );
 }
 
-// The grey levels of the digit on a map, from 0 to 255.
+// The grey levels of the digit on a map, or that a pad's network sees, from 0 to 255.
 function digitOf(root) {
-  const canvas = root.querySelector(".map-digit");
+  const canvas = root.querySelector(".map-digit, .sketch-seen");
   if (!canvas) return [];
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return [...data].filter((_, at) => at % 4 === 0);
@@ -91,6 +92,8 @@ window.alive = {
       code: all(".bench code", text)[0] ?? "",
       rows: all(".trace tbody tr", (row) => [...row.querySelectorAll("span")].map(text)),
       digit: digitOf(root),
+      chances: all(".sketch-bars td:last-child", (one) => parseFloat(text(one))),
+      by: all(".sketch-small", text).find((words) => words.startsWith("Computed")),
       grads: all(".grad-scroll td:last-child", text),
       selects: all("select", (one) => one.selectedOptions[0]?.text),
       picture: [

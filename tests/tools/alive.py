@@ -9,12 +9,15 @@ from unittest import mock
 import codes
 import torch
 import windows
+from lab import draw_strokes
 from page import BOARDS_SCRIPT, numbers
+from strokes import DIGITS
 from tiny import STATE
 from torch import nn
 
 from helpers.handout import scripts
 from helpers.widgets.layer_bench import LayerBench
+from helpers.widgets.sketchpad import EXAMPLE, mnist_form
 
 AXE = {
     "version": "4.14.1",
@@ -105,8 +108,11 @@ def move_all(page, notebook, slides=False):
             page.evaluate("(n) => alive.turn(n)", number)
             page.evaluate("alive.settled()")
         place = page.evaluate(PLACE)
-        if not page.evaluate("(n) => alive.seen(n)", number)["kind"]:
-            continue  # the sandbox and the pad say that they need a kernel
+        if not (kind := page.evaluate("(n) => alive.seen(n)", number)["kind"]):
+            continue  # the sandbox says that it needs a kernel
+        if kind == "pad":
+            draw(page, DIGITS["4"])
+            right(page.evaluate("(n) => alive.seen(n)", number), notebook)
         before, after = moved(page, number)
         if before["least"] < before["most"]:
             assert after["now"] != before["now"], before["values"]
@@ -201,6 +207,26 @@ def right_map(seen, notebook):
     with torch.no_grad():
         digits = [codes.from_text(text)(point)[0, 0] for text in texts]
     assert any((found - digit).abs().max() <= 0.6 / 255 for digit in digits)
+
+
+def draw(page, strokes):
+    """Draw on the page's pad with the mouse."""
+    page.locator("canvas.sketch").scroll_into_view_if_needed()
+    draw_strokes(page, strokes, between=1)
+    page.evaluate("alive.settled()")
+
+
+def right_pad(seen, notebook):
+    """Compare the picture with the drawing, and the probabilities with torch's."""
+    (state,) = [one["page"] for one in state_of(notebook, "page") if one["page"]]
+    found = torch.tensor(seen["digit"]).view(1, 1, 28, 28) / 255
+    drawn = [mnist_form(one, seen["values"]["pen"]) for one in (DIGITS["4"], EXAMPLE)]
+    assert any((found[0, 0] - one).abs().max() < 0.05 for one in drawn)
+    chances = codes.from_text(state["network"])(found).softmax(1)[0]
+    assert torch.allclose(torch.tensor(seen["chances"]), 100 * chances, atol=0.3)
+    percent, digit = max(zip(seen["chances"], range(10), strict=True))
+    assert seen["status"].startswith("This is") and f" {digit} (" in seen["status"]
+    assert percent > 90 and seen["by"] == "Computed in this page."
 
 
 def right_gallery(seen, notebook):
