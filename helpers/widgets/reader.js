@@ -17,14 +17,27 @@ async function inflated(text) {
   return new Uint8Array(await new Response(bytes).arrayBuffer());
 }
 
-// The distance of numbers to the nearest of some rows of bytes from row `first` on.
-function distances(numbers, bytes, step, first = 0, last = bytes.length / numbers.length) {
+const squares = (numbers) => numbers.reduce((sum, one) => sum + one ** 2, 0);
+
+// How far numbers are from each row of a table of bytes, of which each stands for a step. The rows'
+// squares are known, so that numbers that are 0, as most are, take no time.
+function distances(numbers, { bytes, step, lengths }, first = 0, last = lengths.length) {
+  const size = numbers.length,
+    some = [...numbers.keys()].filter((i) => numbers[i]),
+    own = squares(numbers);
   return Float64Array.from({ length: last - first }, (_, row) => {
-    const start = (first + row) * numbers.length;
-    let sum = 0;
-    for (let i = 0; i < numbers.length; i++) sum += (numbers[i] - step * bytes[start + i]) ** 2;
-    return Math.sqrt(sum);
+    const start = (first + row) * size;
+    let product = 0;
+    for (const i of some) product += numbers[i] * bytes[start + i];
+    const square = own - 2 * step * product + step ** 2 * lengths[first + row];
+    return Math.sqrt(Math.max(square, 0));
   });
+}
+
+function table(bytes, size, step) {
+  const row = (i) => bytes.subarray(i * size, (i + 1) * size);
+  const lengths = Array.from({ length: bytes.length / size }, (_, i) => squares(row(i)));
+  return { bytes, step, lengths };
 }
 
 function likely(digit, probability) {
@@ -34,10 +47,10 @@ function likely(digit, probability) {
 
 // Whether a picture is like the digits that were learned, as familiarity.py asks it.
 class Familiar {
-  constructor({ eye, autoencoder, centres, ...others }) {
+  constructor({ eye, autoencoder, centres, step, size, ...others }) {
     Object.assign(this, others);
     [this.eye, this.autoencoder] = [eye, autoencoder].map(unpackedLayers);
-    this.centres = bytesOf(centres);
+    this.centres = table(bytesOf(centres), size, step);
   }
 
   #error(input) {
@@ -49,10 +62,10 @@ class Familiar {
   #distance(input, digit) {
     const { data } = run(this.eye, input),
       length = Math.hypot(...data),
-      count = this.centres.length / data.length / 10; // of each class
+      count = this.centres.lengths.length / 10; // of each class
     const parts = data.map((one) => one / length),
       range = [digit * count, (digit + 1) * count];
-    return Math.min(...distances(parts, this.centres, this.step, ...range));
+    return Math.min(...distances(parts, this.centres, ...range));
   }
 
   flaw(input, digit) {
@@ -67,11 +80,11 @@ class Familiar {
 export class Reader {
   // `ready` is called when the training digits are there: they are unpacked beside all else.
   constructor({ network, familiar, known, ...others }, ready) {
-    Object.assign(this, others, { known, digits: new Uint8Array() });
+    Object.assign(this, others, { known });
     this.network = unpackedLayers(network);
     this.familiar = new Familiar(familiar);
     const unpack = async () => {
-      this.digits = await inflated(known.digits);
+      this.digits = table(await inflated(known.digits), this.form.side ** 2, 1 / 255);
       ready();
     };
     unpack().catch(() => {}); // an old browser shows no neighbours
@@ -91,7 +104,7 @@ export class Reader {
       probabilities,
       answer: empty ? "The pad is empty: draw a digit." : this.#said(input, probabilities),
       maps: this.maps.map((strip) => this.#strip(strip, heard[strip.layer])),
-      nearest: empty || !this.digits.length ? [] : [this.#nearest(input.data)],
+      nearest: empty || !this.digits ? [] : [this.#nearest(input.data)],
     };
   }
 
@@ -121,14 +134,13 @@ export class Reader {
 
   #nearest(picture) {
     const { strip, labels } = this.known,
-      far = distances(picture, this.digits, 1 / 255);
+      far = distances(picture, this.digits);
     const places = ranked(far, (a, b) => a - b).slice(0, strip.names.length),
       names = places.map((at) => `${labels[at]} (${far[at].toFixed(1)})`);
-    const pixels = new Uint8Array(places.length * picture.length);
-    places.forEach((at, i) => {
+    const pixels = places.flatMap((at) => {
       const start = at * picture.length;
-      pixels.set(this.digits.subarray(start, start + picture.length), i * picture.length);
+      return [...this.digits.bytes.subarray(start, start + picture.length)];
     });
-    return { ...strip, names, pixels };
+    return { ...strip, names, pixels: Uint8Array.from(pixels) };
   }
 }

@@ -62,11 +62,12 @@ class Here {
     this.reader = new Reader(model.get("page"), () => this.#wake());
   }
 
+  // Without a pause, as at pen up, there is nothing new to answer.
   ask(pause = PAUSE) {
-    this.#wake();
     clearTimeout(this.timer);
-    if (pause) this.timer = setTimeout(() => this.#tell(), pause);
-    else this.#tell();
+    if (!pause) return this.#tell();
+    this.timer = setTimeout(() => this.#tell(), pause);
+    this.#wake();
   }
 
   #wake() {
@@ -202,12 +203,14 @@ class Sketch {
   lifted() {
     this.says.setAttribute("aria-live", "polite");
     this.ask(0);
+    if (!this.answers.open) this.says.replaceChildren(this.says.textContent);
   }
 
   change(strokes) {
     this.pad.stop();
     this.put(strokes);
     this.lifted();
+    this.show(this.answers.now());
   }
 
   undo() {
@@ -237,7 +240,7 @@ class Sketch {
     if (pen !== pad.pen) Object.assign(pad, { pen }).redraw();
     this.told = given;
     if (told === undefined) this.put(model.get("strokes"));
-    else if (given !== told) this.change(model.get("strokes")); // else our own come back
+    else if (given !== told) return this.change(model.get("strokes")); // else our own come back
     this.show(this.answers.now());
   }
 

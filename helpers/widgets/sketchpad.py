@@ -190,6 +190,7 @@ def _familiar(familiarity: Familiarity) -> dict[str, object]:
         "autoencoder": described(familiarity.autoencoder),
         "centres": as_text(familiarity.bytes.numpy().tobytes()),
         "step": familiarity.step,
+        "size": familiarity.bytes.shape[-1],
     }
 
 

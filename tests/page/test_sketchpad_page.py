@@ -173,6 +173,24 @@ def test_each_frame_shows_what_is_drawn_by_then(page):
     assert all(seen[0][28 * row + 14 + (14 - row)] == 0 for row in range(4, 10))
 
 
+def test_the_sentence_is_read_out_when_the_pen_is_up(page):
+    says = page.locator(".bench-status")
+    box = page.locator("canvas.sketch").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 200)
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert says.get_attribute("aria-live") == "off"
+    page.evaluate(
+        """() => { window.changes = 0; new MutationObserver(() => { changes++; })
+             .observe(document.querySelector(".bench-status"), { childList: true }); }"""
+    )
+    page.mouse.up()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert says.get_attribute("aria-live") == "polite"
+    assert page.evaluate("changes") == 1, "it is set again, and so heard"
+
+
 class Residual(networks.ConvNet):
     """A branch, which the page does not run."""
 
