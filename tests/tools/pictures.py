@@ -35,8 +35,8 @@ bench = TrainingBench(data.load_digits(), images=3000)
 for bench.lr in (0.0003, 0.01, 0.3):
     bench.train()
 bench""",
-    "sketchpad": "from helpers import networks\nfrom helpers.digits import embedded, load_digits\nfrom helpers.widgets.sketchpad import Sketchpad\n"
-    "Sketchpad(networks.trained(), data.load_digits())",
+    "sketchpad": "from helpers import networks\nfrom helpers.digits import load_digits\nfrom helpers.widgets.sketchpad import Sketchpad\n"
+    "Sketchpad(networks.trained(), load_digits())",
     "film": "from helpers import networks\nfrom helpers.widgets.gallery import KernelFilm\n"
     "film = KernelFilm(networks.snapshots())\nfilm.moment = 6\nfilm",
     "tracer": "from helpers.widgets.shape_tracer import ShapeTracer\nShapeTracer(side=28)",
