@@ -31,7 +31,7 @@ class _Renderer(IPythonRenderer):
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         # What stands far below does not hold up the first bench.
-        return super().image(text, url, title).replace("<img", '<img loading="lazy"')
+        return super().image(text, url, title).replace("<img", '<img loading="lazy" fetchpriority="low"')
 
     def inline_math(self, body: str) -> str:
         return _formula(body, "inline")

@@ -1,7 +1,7 @@
 // The sketchpad. The drawing lives here and never waits. What the network makes of it is computed
 // here too; where that cannot be, Python is asked with the strokes.
 
-import { node, write, live } from "./base.js";
+import { node, write, live, onRestart, RESTARTED } from "./base.js";
 import { GREYS, bytesOf, paint, Shelf } from "./heat.js";
 import { Pad } from "./pad.js";
 import { Reader } from "./reader.js";
@@ -228,6 +228,13 @@ class Sketch {
     this.draw();
   }
 
+  // The network is gone, if it was the kernel that had it.
+  restarted() {
+    if (this.answers instanceof Here) return;
+    this.lost = RESTARTED;
+    this.draw();
+  }
+
   // Until the answer is there, the bars are not about what is drawn.
   busy() {
     this.bars.element.setAttribute("aria-busy", this.answers.open);
@@ -245,7 +252,7 @@ class Sketch {
   }
 
   show({ answer, picture, probabilities, maps, nearest }) {
-    write(this.says, this.quiet ? NO_KERNEL : answer);
+    write(this.says, this.lost ?? (this.quiet ? NO_KERNEL : answer));
     this.busy();
     paint(this.seen, SIDE, SIDE, picture, GREYS);
     this.seen.setAttribute("aria-label", `The picture of 28×28 that the network sees. ${answer}`);
@@ -261,7 +268,9 @@ function render({ model, el }) {
   sketch.fill(el);
   const draw = () => sketch.draw();
   const end = live(model, el, names, draw, () => sketch.pad.measure());
+  const forget = onRestart(model, el, () => sketch.restarted());
   return () => {
+    forget();
     sketch.answers.end();
     end();
   };

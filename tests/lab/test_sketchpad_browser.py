@@ -7,7 +7,7 @@ import json
 import lab
 import pytest
 import torch
-from benches import end_kernel, said
+from benches import end_kernel, restart_kernel, said
 from strokes import DIGITS, MEANS, SPREADS, arc, placed
 from test_browser import in_kernel, press, slider
 
@@ -285,4 +285,15 @@ def test_a_network_that_the_page_cannot_run_is_asked_in_the_kernel(browser, addr
         const { data } = document.querySelector("canvas.sketch").getContext("2d").getImageData(0, 0, width, height);
         return data.some((value, i) => i % 4 === 0 && value === 255); }"""
     assert page.evaluate(white)
+    lab.close(page)
+
+
+def test_after_a_restart_a_network_of_the_kernel_is_gone(browser, address):
+    page = lab.open_source(browser, address, ASKED)
+    lab.run_all(page)
+    settled(page, "This is a 3")
+    restart_kernel(page)
+    settled(page, "The kernel was restarted: run the cell again.")
+    lab.run_all(page)
+    settled(page, "This is a 3")
     lab.close(page)

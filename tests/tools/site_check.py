@@ -46,8 +46,17 @@ def _packed(path):
     return gzip.compress(path.read_bytes())
 
 
+# When the bench has answered, as the page itself sees it.
+CLOCK = """new MutationObserver(() => {
+  const says = document.querySelector(".bench-status")?.textContent ?? "";
+  if (says.startsWith("Step 1")) window.answered ??= performance.now() / 1000;
+}).observe(document, { childList: true, characterData: true, subtree: true })"""
+
+
 class _Packed(SimpleHTTPRequestHandler):
     """Files as a server sends them that packs what is text."""
+
+    protocol_version = "HTTP/1.1"  # one connection for several files
 
     def do_GET(self):
         path = Path(self.translate_path(self.path))
@@ -81,6 +90,7 @@ def opening(browser, address):
     """
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
+    page.add_init_script(CLOCK)
     line = context.new_cdp_session(page)
     line.send("Network.enable")
     line.send("Network.emulateNetworkConditions", SPEED)
@@ -92,10 +102,8 @@ def opening(browser, address):
     step = page.locator(".bench-step").first
     step.wait_for()
     step.press("ArrowRight")
-    page.wait_for_function(
-        "document.querySelector('.bench-status')?.textContent.startsWith('Step 1')"
-    )
-    seconds = page.evaluate("performance.now() / 1000")
+    page.wait_for_function("window.answered")
+    seconds = page.evaluate("window.answered")
     context.close()
     return seconds, sum(came)
 
