@@ -31,7 +31,8 @@ class _Renderer(IPythonRenderer):
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         # What stands far below does not hold up the first bench.
-        return super().image(text, url, title).replace("<img", '<img loading="lazy" fetchpriority="low"')
+        late = '<img loading="lazy" fetchpriority="low"'
+        return super().image(text, url, title).replace("<img", late)
 
     def inline_math(self, body: str) -> str:
         return _formula(body, "inline")
