@@ -87,7 +87,6 @@ def shared() -> dict[str, bytes]:
     """Return the files that the pages of a site share, by their names: scripts, styles,
     and the fonts that the controls load.
     """
-    found = {name: source(name).encode() for name in SHARED}
     package, file = FILES["widgets.js"]
     fonts = {}
 
@@ -98,7 +97,8 @@ def shared() -> dict[str, bytes]:
         return f'"{FOLDER}/{font[1]}"'
 
     widgets = FONT.sub(beside, _member(package, file).decode())
-    return found | {"widgets.js": widgets.encode()} | fonts
+    others = {name: source(name).encode() for name in SHARED if name != "widgets.js"}
+    return others | fonts | {"widgets.js": widgets.encode()}
 
 
 @cache

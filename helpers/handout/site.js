@@ -22,7 +22,8 @@ function keep(value) {
   }
 }
 
-let dark = keep() ? keep() === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+let dark = (keep() ?? system) === "dark";
 wear(dark);
 
 function part(tag, attributes, ...children) {

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import nbformat
@@ -47,12 +48,17 @@ class Page:
     source: Path
     lesson: NotebookNode
     deck: bool = False
-    sections: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.title = pages.title(self.lesson)
+    @cached_property
+    def title(self) -> str:
+        """The first heading."""
+        return pages.title(self.lesson)
+
+    @cached_property
+    def sections(self) -> list[tuple[str, str, str]]:
+        """For each section its anchor, its title, and its words."""
         prose = [cell.source for cell in self.lesson.cells if cell.cell_type != "code"]
-        self.sections = _sections("\n\n".join(prose))
+        return _sections("\n\n".join(prose))
 
 
 def write_site(folder: Path, notebooks: dict[Path, NotebookNode]) -> list[Path]:

@@ -81,18 +81,14 @@ def test_running_it_anew_gives_what_is_committed(path):
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    pages = []
+    with alive.visits(browser) as visit:
 
-    def opened(html):
-        assert len(html.encode()) <= 8e6
-        page, failed = alive.opened(browser, html, tmp_path)
-        pages.append((page, failed))
-        return page
+        def opened(html):
+            assert len(html.encode()) <= 8e6
+            (tmp_path / "made.html").write_text(html, encoding="utf-8")
+            return visit((tmp_path / "made.html").as_uri())
 
-    yield opened
-    for page, failed in pages:
-        page.context.close()
-        assert failed == []
+        yield opened
 
 
 def lives(page, path, slides):

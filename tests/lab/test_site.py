@@ -46,17 +46,8 @@ def site(tmp_path_factory, lesson):
 
 @pytest.fixture
 def opened(browser, site):
-    pages = []
-
-    def opened(name, **how):
-        page, failed = alive.visited(browser, (site / name).as_uri(), **how)
-        pages.append((page, failed))
-        return page
-
-    yield opened
-    for page, failed in pages:
-        page.context.close()
-        assert failed == []
+    with alive.visits(browser) as visit:
+        yield lambda name, **how: visit((site / name).as_uri(), **how)
 
 
 def test_no_link_leads_nowhere(site):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from doodles import DOODLES, OTHERS
 from page import change, held
-from strokes import DIGITS, PLAIN, placed
+from strokes import DIGITS, PLAIN, draw_strokes, placed
 from torch import nn
 
 from helpers import digits as data
@@ -127,25 +127,11 @@ def test_the_nearest_digits_are_shown_as_they_are(page, pad):
         near(tile, pad._digits.bytes[place].int(), most=0)
 
 
-def drawn(page, strokes):
-    box = page.locator("canvas.sketch").bounding_box()
-    for stroke in strokes:
-        places = [
-            (box["x"] + box["width"] * x, box["y"] + box["height"] * y)
-            for x, y in stroke
-        ]
-        page.mouse.move(*places[0])
-        page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place)
-        page.mouse.up()
-
-
 def test_the_bars_follow_the_pen_and_python_hears_the_strokes(page, pad):
     answers = []
     page.get_by_role("button", name="Clear").click()
     for count in (1, 2):
-        drawn(page, DIGITS["4"][count - 1 : count])
+        draw_strokes(page, DIGITS["4"][count - 1 : count], between=1)
         page.evaluate("() => new Promise(requestAnimationFrame)")
         answers.append(page.evaluate(SHOWN))
         assert page.get_attribute(".sketch-bars", "aria-busy") == "false"

@@ -3,15 +3,15 @@ whether the numbers that it shows are right.
 """
 
 import math
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
 import codes
 import torch
 import windows
-from lab import draw_strokes
 from page import BOARDS_SCRIPT, numbers
-from strokes import DIGITS
+from strokes import DIGITS, draw_strokes
 from tiny import STATE
 from torch import nn
 
@@ -31,12 +31,21 @@ SLIDERS = ".noUi-handle, .bench-step"
 PLACE = "JSON.stringify(window.Reveal?.getIndices() ?? null)"
 
 
-def opened(browser, html, folder):
-    """Open a page from a file, without a network; return it and a list of what goes
-    wrong.
+@contextmanager
+def visits(browser):
+    """Yield what opens a page at an address; close the pages at the end, where nothing
+    may have gone wrong.
     """
-    (folder / "made.html").write_text(html, encoding="utf-8")
-    return visited(browser, (folder / "made.html").as_uri())
+    pages = []
+
+    def visit(address, **how):
+        pages.append(visited(browser, address, **how))
+        return pages[-1][0]
+
+    yield visit
+    for page, failed in pages:
+        page.context.close()
+        assert failed == []
 
 
 def visited(browser, address, **how):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 from playwright.sync_api import Browser, Page
+from strokes import draw_strokes
 
 ROOT = Path(__file__).parents[2]
 
@@ -191,23 +192,6 @@ def draw(page: Page, strokes: list[list[list[float]]]) -> None:
     """Draw on the sketchpad of a notebook's first cell with the mouse."""
     to_top(page)
     draw_strokes(page, strokes, between=1)
-
-
-def draw_strokes(
-    page: Page, strokes: list[list[list[float]]], between: int = 3
-) -> None:
-    """Draw strokes of [x, y] points, in shares of the pad's side, where it is in sight."""
-    box = page.locator("canvas.sketch").bounding_box()
-    for stroke in strokes:
-        places = [
-            (box["x"] + box["width"] * x, box["y"] + box["height"] * y)
-            for x, y in stroke
-        ]
-        page.mouse.move(*places[0])
-        page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place, steps=between)
-        page.mouse.up()
 
 
 def close(page: Page) -> None:

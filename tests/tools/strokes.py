@@ -1,5 +1,5 @@
 """Plain digits as strokes, written down for the tests: lists of [x, y] points from 0 to
-1, x to the right.
+1, x to the right; and a mouse that draws them on the pad.
 """
 
 import math
@@ -79,3 +79,18 @@ PLAIN = [
     for form in (placed, slanted, wavering)
     for name, strokes in [*DIGITS.items(), *OTHER_STYLES.items()]
 ]
+
+
+def draw_strokes(page, strokes, between=3):
+    """Draw strokes, in shares of the pad's side, where it is in sight."""
+    box = page.locator("canvas.sketch").bounding_box()
+    for stroke in strokes:
+        places = [
+            (box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+            for x, y in stroke
+        ]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=between)
+        page.mouse.up()
