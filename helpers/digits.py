@@ -3,21 +3,22 @@ brings.
 """
 
 import errno
+import getpass
 import hashlib
 import io
 import os
 import socket
 import ssl
 import stat
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stderr
+from contextlib import ExitStack, redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 
@@ -90,8 +91,9 @@ def load_digits() -> Digits:
 
     Where it cannot be downloaded, one printed sentence says why, and the digits are the
     embedded ones. Raises MnistRootError where MNIST_ROOT is set and does not hold
-    MNIST. Beside the files of MNIST, in a folder that may be written to, the images
-    are kept as float32 (220 MB), in memory that all kernels of a machine share.
+    MNIST. Beside the files of MNIST, or where that folder may not be written to, in
+    one of this user among the temporary files, the images are kept as float32 (220 MB),
+    in memory that kernels share.
     """
     given, root = os.environ.get("MNIST_ROOT"), folder()
     if given == "embedded":
@@ -192,12 +194,23 @@ def _shared(path: Path, levels: Tensor) -> Tensor:
 
     What a kernel writes into them is seen by itself alone.
     """
-    try:
-        if not _holds(path, levels):
-            _keep(path, levels)
-        return _mapped(path, levels)
-    except (OSError, RuntimeError):
-        return _scaled(levels)
+    for folder in (lambda: path.parent, _own):
+        with suppress(OSError, RuntimeError):
+            place = folder() / path.name
+            if not _holds(place, levels):
+                _keep(place, levels)
+            return _mapped(place, levels)
+    return _scaled(levels)
+
+
+def _own() -> Path:
+    """Return a folder of this user alone, for what the folder of MNIST may not hold."""
+    name = f"seeing-convnets-{getattr(os, 'getuid', getpass.getuser)()}"
+    folder = Path(tempfile.gettempdir(), name)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise PermissionError
+    return folder
 
 
 def _scaled(levels: Tensor) -> Tensor:
@@ -228,9 +241,9 @@ def _keep(path: Path, levels: Tensor) -> None:
         new.replace(path)
 
 
-def _beside(path: Path) -> TemporaryDirectory:
+def _beside(path: Path) -> tempfile.TemporaryDirectory:
     """Return a folder on the disk of a file to be; it goes with all that is in it."""
-    return TemporaryDirectory(
+    return tempfile.TemporaryDirectory(
         prefix=".new-", dir=path.parent, ignore_cleanup_errors=True
     )
 

@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from helpers.digits import Digits, Split
 from helpers.interrupts import noted_interrupts
 from helpers.runs import LONG, QUICK, History, Recipe, State
+from helpers.sharing import THREADS, trim
 from helpers.sizes import times
 from helpers.validation import SentenceError, check_kind, check_number, check_whole
 from helpers.widgets.monitor import Monitor
@@ -39,6 +40,7 @@ OPTIMIZERS = {
 }
 RISE = {"Adam": 0.1, "SGD": 0.3}  # the share of the steps in which the rate rises
 SNAPSHOTS = 40
+BATCH = 100  # images; more at once are no faster and take more memory
 
 
 def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
@@ -51,8 +53,12 @@ def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
 @torch.no_grad()
 def logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Return logits N×10 for images N×1×28×28, in eval mode; modes stay as they are."""
+    outputs = []
     with _evaluating(model):
-        return torch.cat([model(batch) for batch in images.split(500)])
+        for batch in images.split(BATCH):
+            outputs.append(model(batch))
+            THREADS.step((id(model), "logits"))
+    return torch.cat(outputs)
 
 
 @contextmanager
@@ -164,6 +170,7 @@ class _Run:
         finally:
             self.model.to("cpu", memory_format=torch.contiguous_format)
             self.model.eval().zero_grad()
+            trim()
         if self.why:
             self.history.stopped = self._ended(kept)
         if self.monitor:

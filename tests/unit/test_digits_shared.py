@@ -13,7 +13,14 @@ from helpers.digits import load_digits
 
 
 @pytest.fixture
-def root(mirror, monkeypatch, tmp_path, fake):
+def own(monkeypatch, tmp_path):
+    """The folder of temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path / f"seeing-convnets-{os.getuid()}"
+
+
+@pytest.fixture
+def root(mirror, monkeypatch, tmp_path, fake, own):
     """A folder with the fake MNIST that MNIST_ROOT names."""
     root = fill(tmp_path / "root/MNIST/raw", fake.files)
     monkeypatch.setenv("MNIST_ROOT", str(root))
@@ -95,15 +102,29 @@ def test_a_file_of_another_copy_of_mnist_is_made_anew(root, fake, level_1):
     assert load_digits().test.images[1, 0, 0, 0] == wanted
 
 
-def test_a_folder_that_may_not_be_written_to_is_left_alone(root):
+def test_a_folder_that_may_not_be_written_to_is_left_alone(root, own):
     (root / "MNIST").chmod(0o555)
     got = load_digits()
     assert_fake(got)
-    assert pages(got) is None and in_raw(root) == {"raw"}
+    assert pages(got) == own / SHARED and in_raw(root) == {"raw"}
+    assert own.stat().st_mode & 0o777 == 0o700
     (root / "MNIST").chmod(0o755)
     load_digits()
     (root / "MNIST").chmod(0o555)
     assert pages(load_digits()) == root / "MNIST" / SHARED
+    (root / "MNIST").chmod(0o755)
+
+
+def test_where_no_folder_may_be_written_to_images_are_in_memory(root, own, monkeypatch):
+    (root / "MNIST").chmod(0o555)
+    own.write_text("no folder")
+    got = load_digits()
+    assert_fake(got)
+    assert pages(got) is None and own.read_text() == "no folder"
+    own.unlink()
+    own.with_name("seeing-convnets--1").mkdir()  # somebody else's
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    assert pages(load_digits()) is None
     (root / "MNIST").chmod(0o755)
 
 
