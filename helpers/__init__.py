@@ -5,6 +5,7 @@ From the bottom up; a module imports only from layers above its own line here:
     validation      checks of what a caller gives; errors of one sentence
     sizes           the arithmetic of a sliding window, in whole numbers
     interrupts      interrupts of the kernel: when they suit, and where they arrive
+    sharing         threads and memory of kernels side by side
     waiting         a bar while something takes its time, and what shows a widget
     links           where the course lies, and the links that open it there
     presets         a photo, small inputs, kernels

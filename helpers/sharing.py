@@ -34,8 +34,8 @@ class Threads:
     Threads that wait for each other keep a core busy, so where there are more of them
     than cores, all stall. Every now and then a few steps are made with half as many
     threads or twice as many, from one to as many as torch had at first, and the faster
-    number is kept. After `torch.set_num_threads`, or with OMP_NUM_THREADS=1, there are
-    no trials.
+    number is kept. With another number of threads sums round differently. After
+    `torch.set_num_threads`, or with OMP_NUM_THREADS=1, there are no trials.
     """
 
     def __init__(self) -> None:

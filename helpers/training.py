@@ -40,7 +40,7 @@ OPTIMIZERS = {
 }
 RISE = {"Adam": 0.1, "SGD": 0.3}  # the share of the steps in which the rate rises
 SNAPSHOTS = 40
-BATCH = 100  # images; more at once are no faster and take more memory
+BATCH = 128  # images; more at once are no faster and take more memory
 
 
 def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
@@ -84,9 +84,9 @@ def fit(
 ) -> History:
     """Train a model on digits and return the history: `fit(model, digits, epochs=3)`.
 
-    Runs on torch's accelerator where there is one; the model comes back on the CPU, in
-    eval mode. On a CPU the same seed, model and number of threads give the same
-    numbers. `seconds` bounds the time. Interrupting the kernel ends the run after the
+    Runs on torch's accelerator, if any; the model comes back on the CPU, in eval mode.
+    On a CPU the same seed, model and number of threads give the same numbers (see
+    `helpers.sharing`). `seconds` bounds the time. Interrupting ends the run after the
     batch or validation that it is at, and keeps model and history. `show=False` is
     without the live view, and `monitor` brings a view of its own. What cannot be
     trained raises ValueError before anything has changed.

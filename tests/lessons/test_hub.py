@@ -280,7 +280,7 @@ def hold(lesson):
     ("source", "done", "said"),
     [
         (
-            "import os; assert os.environ['OMP_NUM_THREADS'] == '1' and not os.listdir()",
+            "import os; assert not os.listdir()",
             2,
             "",
         ),

@@ -8,9 +8,9 @@ each move takes to be drawn. `startup` runs notebook 01 in a fresh kernel and pr
 time to its first picture and the memory that its kernel takes; `memory` does that for
 notebook 05. `training` trains the ConvNet in the older way and in ours, for a quarter
 of an hour; `training --quick` takes two minutes. `site` makes the site, and prints how
-long that takes, how large it is, and how soon its first bench answers. `class` lets 1, 10 and 30 kernels run
-a notebook at once, as a class on a hub does; `--kernels` says how many, `class --quick`
-is 1 and 4.
+long that takes, how large it is, and how soon its first bench answers. `class` lets 1,
+2 and 4 kernels train at once, and 1 and 10 run a notebook, as a class on a hub does;
+`--kernels` says how many run it, `class --quick` is 1 and 4.
 """
 
 import argparse
@@ -362,10 +362,14 @@ def training(quick: bool = False) -> None:
 
 
 def classroom(quick: bool = False, kernels: list[int] | None = None) -> None:
-    """Print what a class of students asks of one machine; exit with 1 where a kernel
-    did not come to its end.
+    """Print how kernels train side by side, and what a class of students asks of one
+    machine; exit with 1 where a kernel did not come to its end.
     """
     import classroom
+    import side_by_side
+
+    side_by_side.table()
+    print(flush=True)
 
     if not classroom.table(
         kernels or (classroom.QUICK if quick else classroom.KERNELS)

@@ -4,42 +4,68 @@
 """
 
 import os
+import statistics
 import subprocess
 import sys
 
-SECONDS = 30
+SECONDS, ROUNDS = 20, 3
 KERNELS = 1, 2, 4
-SETTINGS = {"the course": {}, "all threads": {"keep": "1"}, "one thread": {"OMP_NUM_THREADS": "1"}}
+# One kernel alone is measured with each number of threads that does not change, too.
+FIXED = """
+import torch
+from helpers import sharing
+sharing.THREADS.most = 1
+torch.set_num_threads({})
+"""
 # Each says that it is ready, and begins when it is told.
 TRAIN = f"""
-import os, sys, torch
 from helpers.digits import load_digits
 from helpers.networks import ConvNet
 from helpers.training import fit
-if os.environ.get("keep"):
-    torch.set_num_threads(torch.get_num_threads())
-    from helpers import sharing
-    sharing.THREADS.most = 1
 digits = load_digits()
-def steps(seconds):
+
+def train(seconds):
     history = fit(ConvNet(), digits, epochs=1000, seconds=seconds, show=False)
-    return len(history.batches), history[-1]["seconds"]
-steps(1)
+    return len(history.batches) / history[-1]["seconds"]
+
+train(2)
 print("ready", flush=True)
 input()
-done, seconds = steps({SECONDS})
-print(done / seconds, flush=True)
+print(train({SECONDS}), flush=True)
 """
 
 
-def together(count: int, setting: dict[str, str]) -> float:
+def table() -> None:
+    """Print the steps a second of kernels that train at once, together, each the median
+    of several rounds that take turns.
+    """
+    cores = os.cpu_count()
+    ways = {
+        f"1, always {n} thread{'s' * (n > 1)}": (1, FIXED.format(n)) for n in {1, cores}
+    }
+    ways |= {str(count): (count, "") for count in KERNELS}
+    measured = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            measured[name].append(together(*way))
+    middle = {name: statistics.median(rounds) for name, rounds in measured.items()}
+    best = max(steps for name, steps in middle.items() if name[0] == "1")
+    print(f"training of the ConvNet on {cores} cores, {ROUNDS} rounds of {SECONDS} s\n")
+    print("| kernels | steps a second, together | of the best of one alone | rounds |")
+    print("|---|---|---|---|")
+    for name, steps in middle.items():
+        rounds = ", ".join(f"{one:.0f}" for one in measured[name])
+        print(f"| {name} | {steps:.0f} | {steps / best:.0%} | {rounds} |")
+
+
+def together(count: int, before: str) -> float:
     """Return the steps a second that so many kernels make together."""
+    command = [sys.executable, "-c", before + TRAIN]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command, env = [sys.executable, "-c", TRAIN], os.environ | setting
-    kernels = [subprocess.Popen(command, env=env, **pipes) for _ in range(count)]
+    kernels = [subprocess.Popen(command, **pipes) for _ in range(count)]
     for kernel in kernels:
         while kernel.stdout.readline() not in ("ready\n", ""):
-            pass
+            pass  # what fit prints at its end
     for kernel in kernels:
         kernel.stdin.write("\n")
         kernel.stdin.flush()

@@ -154,9 +154,7 @@ print(twice(torch.ones(2)).tolist())
 def test_what_stands_in_for_the_compiler_is_what_the_compiler_has():
     for name, light in LIGHT.items():
         module = importlib.import_module(name)
-        assert type(module) is ModuleType and all(
-            hasattr(module, one) for one in light
-        )
+        assert type(module) is ModuleType and all(hasattr(module, one) for one in light)
 
 
 def test_memory_is_given_back_where_the_system_takes_it(monkeypatch):
