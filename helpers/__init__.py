@@ -28,6 +28,7 @@ From the bottom up; a module imports only from layers above its own line here:
     checking        the engine of the exercises' checkers
     widgets.*       one bench in each: NAME.py what Python says, NAME.js what is drawn
     handout         pages and decks of slides
+    copies          notebooks for students, for the teacher, and for nbgrader
 
 The checkers of the exercises stand beside the lessons, in notebooks/exercises/.
 """

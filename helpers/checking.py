@@ -1,4 +1,5 @@
-"""Checkers of exercises: one sentence says whether an answer is right; none raises.
+"""Checkers of exercises: one sentence says whether an answer is right; none raises,
+unless it is called with `must=True`, as where nbgrader counts points.
 
 A checker takes what the student made, or `None` while there is nothing yet. Known
 mistakes are pairs: the numbers that such a mistake gives, and the hint for it.
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from helpers.predictions import plain, predict
+from helpers.validation import SentenceError
 
 __all__ = ["predict"]  # and what the lessons' checkers are made of
 
@@ -25,6 +27,10 @@ Pairs = Sequence[tuple[object, str]]  # what known mistakes give, each with its 
 
 class NotYet(Exception):
     """The answer is not right yet; the message is the hint that a student reads."""
+
+
+class MustBeRight(AssertionError, SentenceError):
+    """The verdict on an answer that is not right, where a grade hangs on it."""
 
 
 def expect(condition: bool, hint: str) -> None:
@@ -44,27 +50,43 @@ def exercise(
 
     def decorate(examine: Callable) -> Callable:
         @functools.wraps(examine)
-        def check(answer: object = None) -> None:
+        def check(answer: object = None, must: bool = False) -> None:
             if answer is None or answer is ...:
-                print(f"… Nothing to check yet: {NOTHING}.")
+                _say(f"… Nothing to check yet: {NOTHING}.", must)
                 return
-            try:
-                with torch.random.fork_rng([]), torch.enable_grad(), leaves_unchanged():
-                    torch.manual_seed(0)
-                    examine(_Function(answer, of, trains) if of else answer)
-                print(f"✓ Right: {praise}")
-            except NotYet as hint:
-                print(f"✗ Not yet: {hint}")
-            # whatever the student's own code does must not end in a traceback from here
-            except Exception as error:
-                end = (errors or {}).get(type(error), ".")
-                said = f"{type(error).__name__}: {first_line(error)}".rstrip(".: ")
-                print(f"✗ Not yet: your answer stopped with {said}{end}")
+            wrapped = [of, trains] * bool(of)
+            hint = _missing(examine, answer, wrapped, errors or {})
+            said = f"✓ Right: {praise}" if hint is None else f"✗ Not yet: {hint}"
+            _say(said, must and hint is not None)
 
         del check.__wrapped__  # or Jupyter shows the signature of what is wrapped
         return check
 
     return decorate
+
+
+def _missing(
+    examine: Callable, answer: object, wrapped: Sequence, errors: dict
+) -> str | None:
+    """Return the hint for what an answer still misses, or None."""
+    try:
+        with torch.random.fork_rng([]), torch.enable_grad(), leaves_unchanged():
+            torch.manual_seed(0)
+            examine(_Function(answer, *wrapped) if wrapped else answer)
+    except NotYet as hint:
+        return str(hint)
+    # whatever the student's own code does must not end in a traceback from here
+    except Exception as error:
+        end = errors.get(type(error), ".")
+        said = f"{type(error).__name__}: {first_line(error)}".rstrip(".: ")
+        return f"your answer stopped with {said}{end}"
+    return None
+
+
+def _say(verdict: str, fails: bool) -> None:
+    if fails:
+        raise MustBeRight(verdict)
+    print(verdict)
 
 
 def first_line(value: object) -> str:

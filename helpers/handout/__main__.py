@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers.handout import executed, handout
 from helpers.handout.pages import ending, title
 from helpers.handout.paths import MINUTES, along
+from helpers.handout.running import read
 from helpers.handout.scripts import write
 from helpers.handout.site import NOTEBOOKS, write_site
 from helpers.validation import SentenceError
@@ -26,11 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
     if not (notebooks or site):
         parser.error("name a notebook such as notebooks/02_pooling.ipynb, or --site")
     notebooks = notebooks or NOTEBOOKS
-    for path in notebooks:
-        if path.suffix != ".ipynb" or not path.is_file():
-            names = "Name files such as notebooks/02_pooling.ipynb."
-            sys.exit(f"{path} is no notebook. {names}")
     try:
+        for path in notebooks:
+            read(path)  # before the first one is run
         if site:
             _make_site(site, notebooks)
         else:

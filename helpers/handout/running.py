@@ -21,7 +21,7 @@ def executed(path: Path) -> NotebookNode:
 
     Raises SentenceError where the file cannot be read, or does not run to its end.
     """
-    return run(_read(path), path)
+    return run(read(path), path)
 
 
 def run(notebook: NotebookNode, path: Path) -> NotebookNode:
@@ -39,7 +39,11 @@ def run(notebook: NotebookNode, path: Path) -> NotebookNode:
     return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 
 
-def _read(path: Path) -> NotebookNode:
+def read(path: Path) -> NotebookNode:
+    """Return the notebook in a file; raise SentenceError where there is none."""
+    if path.suffix != ".ipynb" or not path.is_file():
+        names = "Name files such as notebooks/02_pooling.ipynb."
+        raise SentenceError(f"{path} is no notebook. {names}")
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook, relax_add_props=True)
