@@ -1,0 +1,421 @@
+"""The copies for a class: the students' tell no answer in any form and still run, the
+teacher's tell all, and nbgrader takes its own and counts the points.
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+import tiny
+from bs4 import BeautifulSoup
+from refresh import NOTEBOOKS, ROOT
+from test_notebooks import forms, untouched
+from torch import nn
+
+from helpers import copies
+from helpers.widgets.layer_bench import LayerBench
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+HOME = ROOT / "notebooks"
+HEADING = re.compile(r"^#+ .+", re.MULTILINE)
+# Later paragraphs that go on from an earlier result, in the text alone, long after the
+# question was settled: what follows there cannot be read without it.
+GOES_ON = {
+    ("03_building_a_convnet", "400"),  # the volume that a wrong in_features meets
+    ("05_training_on_mnist", "2.30"),  # the loss of a network that guesses
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a folder with the copies of all notebooks."""
+    before = {path: path.read_bytes() for path in HOME.rglob("*") if path.is_file()}
+    folder = tmp_path_factory.mktemp("class") / "copies"
+    copies.main([str(folder), "--nbgrader"])
+    after = {path: path.read_bytes() for path in HOME.rglob("*") if path.is_file()}
+    assert before == after, "the originals have changed"
+    assert [*folder.parent.iterdir()] == [folder]
+    return folder
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def prose(path):
+    return [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+
+
+def folds(text):
+    """Return by summary what is folded in a text, as a browser would find it."""
+    found = BeautifulSoup(text, "html.parser").find_all("details")
+    return [(one.summary.text, one.get_text()) for one in found]
+
+
+def exercises(path):
+    """Return for each exercise its text, its code cell, and its solution."""
+    cells = read(path).cells
+    for text, cell in zip(cells, cells[1:], strict=False):
+        if text.source.startswith("### Exercise"):
+            solution = re.search(
+                r"<summary>Solution.*?```python\n(.+?)```", text.source, re.DOTALL
+            )
+            yield text.source, cell.source, solution[1].strip()
+
+
+def solved(path, solutions):
+    """Return a copy of a lesson with answers put in place of None."""
+    lesson = read(path)
+    for cell in lesson.cells:
+        for name, solution in solutions.items():
+            if cell.cell_type == "code":
+                unsolved = f"{name} = None"
+                cell.source = cell.source.replace(unsolved, solution)
+    return lesson
+
+
+def checked(cell):
+    return cell.cell_type == "code" and "\nchecks." in cell.source
+
+
+def official(path):
+    return {
+        re.search(r"^answer_\d+", cell)[0]: right for _, cell, right in exercises(path)
+    }
+
+
+def tells(copy, original):
+    """Return what a copy tells of the solutions."""
+    cells = [cell.source for cell in read(copy).cells]
+    found = []
+    for text, _, right in exercises(original):
+        value = right.partition(" = ")[2] if "\n" not in right else right
+        heading = text.partition("\n")[0]
+        (own,) = (one for one in cells if one.startswith(f"{heading}\n"))
+        question = text.partition("<details><summary>Solution")[0]
+        assert own.strip() == question.strip()
+        found += [right for one in cells if right in one]
+        found += [value for one in cells if len(value) > 5 and value in one]
+    return found
+
+
+@each
+def test_a_students_copy_tells_no_solution(made, path):
+    copy = made / "student" / path.name
+    assert tells(copy, path) == []
+    text = "\n".join(prose(copy))
+    assert {summary for summary, _ in folds(text)} == {"Hint"}
+    assert (
+        text.count("<details>") == text.count("</details>") == len([*exercises(path)])
+    )
+    hidden = [
+        said for summary, said in folds("\n".join(prose(path))) if summary != "Hint"
+    ]
+    assert hidden and not [said for said in hidden if said.strip() in text]
+
+
+def numbers(answer):
+    """Return the forms of an answer, of a whole number with commas as well."""
+    return forms(answer) | {f"{int(answer):,}" for _ in [0] if answer.isdecimal()}
+
+
+def told(forms, text):
+    """Return which of some forms of an answer a text has."""
+    alone = r"(?<![\w.,]){}(?!\w|[.,]\d)"
+    return {one for one in forms if re.search(alone.format(re.escape(one)), text)}
+
+
+def below(cells, place):
+    """Yield the paragraphs below a cell, up to a heading, a new matter or a question."""
+    for cell in cells[place + 1 :]:
+        for part in cell.source.split("\n\n") if cell.cell_type == "markdown" else []:
+            if re.match(r"#|\*\*", part) or "**Predict" in part:
+                return
+            yield part
+
+
+@each
+def test_a_students_copy_tells_no_prediction(made, path):
+    cells = read(made / "student" / path.name).cells
+    places = {cell.id: place for place, cell in enumerate(cells)}
+    parts = [
+        part
+        for text in prose(made / "student" / path.name)
+        for part in text.split("\n\n")
+    ]
+    statements = [part for part in parts if not re.search(r"\*\*[Pp]redict", part)]
+    asked = [(cell, answer) for cell in code(path) for answer in untouched(cell)[0]]
+    assert len(asked) > 10
+    for cell, answer in asked:
+        near = [*below(cells, places[cell.id])]
+        assert not [part for part in near if told(numbers(answer), part)], answer
+        # Words are names of things, and a short number stands everywhere.
+        long = [one for one in numbers(answer) if len(re.findall(r"\d", one)) > 2]
+        for part in statements:
+            assert {(path.stem, form) for form in told(long, part)} <= GOES_ON, part
+
+
+@each
+def test_a_students_copy_has_every_cell_heading_and_question(made, path):
+    copy = made / "student" / path.name
+    assert [cell.source for cell in code(copy)] == [cell.source for cell in code(path)]
+    assert [cell.id for cell in code(copy)] == [cell.id for cell in code(path)]
+    first, *texts = prose(copy)
+    assert first == copies.NOTE and copies.NOTE not in "\n".join(texts)
+    assert HEADING.findall("\n".join(texts)) == HEADING.findall("\n".join(prose(path)))
+    for part in (part for text in prose(path) for part in text.split("\n\n")):
+        if re.search(r"\*\*[Pp]redict|<summary>Hint", part):
+            assert part.partition("\n<details><summary>Sol")[0] in "\n".join(texts)
+    nbformat.validate(read(copy))
+
+
+@each
+def test_a_students_copy_shows_nothing_that_was_run(made, path):
+    copy = read(made / "student" / path.name)
+    for cell in copy.cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+        assert set(cell.metadata) <= {"slideshow", "tags"}
+    assert set(copy.metadata) == {"kernelspec", "language_info"}
+
+
+@each
+def test_the_teachers_copy_has_all_as_it_is_stored(made, path):
+    copy, original = read(made / "teacher" / path.name), read(path)
+    course = "[The course](../README.md)"
+    for cell in original.cells:
+        cell.source = cell.source.replace(course, "The course")
+    assert copy == original
+
+
+def test_links_and_pictures_lead_somewhere(made):
+    for folder in (made / "student", made / "teacher"):
+        texts = [text for path in folder.glob("*.ipynb") for text in prose(path)]
+        texts += [guide.read_text("utf-8") for guide in folder.glob("*.md")]
+        links = re.findall(r"\]\(((?!https://|#)[^)#]*)", "\n".join(texts))
+        assert len(links) > 20
+        assert [link for link in links if not (folder / link).is_file()] == []
+    assert [path.name for path in made.rglob("*.md")] == ["teaching.md"]
+    assert [path.name for path in made.rglob("*.py")] == ["nbgrader_config.py"]
+
+
+def test_a_picture_goes_along_and_a_link_to_nowhere_becomes_words(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(b"a picture")
+    links = (
+        "![a](images/a.png) [b](images/b.png) [c](lesson_01.py) [d](#d) [e](https://e)"
+    )
+    nbformat.write(tiny.notebook(tiny.prose(links)), tmp_path / "own.ipynb")
+    copies.write(tmp_path / "made", [tmp_path / "own.ipynb"])
+    for who in ("student", "teacher"):
+        assert (tmp_path / "made" / who / "images/a.png").read_bytes() == b"a picture"
+        text = prose(tmp_path / "made" / who / "own.ipynb")[-1]
+        assert text == "![a](images/a.png) b c [d](#d) [e](https://e)"
+
+
+def test_a_students_copy_has_no_state_of_widgets():
+    lesson = tiny.live(LayerBench(nn.MaxPool2d(2)))
+    assert lesson.metadata.widgets
+    assert "widgets" not in copies.student(lesson).metadata
+
+
+def put(folder, name, *cells):
+    nbformat.write(tiny.notebook(*cells), folder / name)
+    return str(folder / name)
+
+
+UNFIT = {
+    "is not empty": lambda folder: [str(folder)],
+    "is no notebook": lambda folder: [str(folder / "new"), str(folder / "gone.ipynb")],
+    "cannot be read as one": lambda folder: [
+        str(folder / "new"),
+        str(folder / "broken.ipynb"),
+    ],
+    "cannot be written": lambda folder: [
+        str(folder / "broken.ipynb"),
+        str(NOTEBOOKS[0]),
+    ],
+    "cannot be written (Not": lambda folder: [
+        str(folder / "broken.ipynb" / "new"),
+        str(NOTEBOOKS[0]),
+    ],
+    "or was not run": lambda folder: [
+        str(folder / "new"),
+        put(folder, "run.ipynb", tiny.code("guess = None\npredict(guess, 9)")),
+    ],
+    "is filled in": lambda folder: [
+        str(folder / "new"),
+        put(
+            folder,
+            "full.ipynb",
+            tiny.code("guess = 9\npredict(guess, 9)", tiny.prediction()),
+        ),
+    ],
+    "is filled in, or": lambda folder: [
+        str(folder / "new"),
+        put(folder, "solved.ipynb", tiny.code("answer_1 = 20\nchecks.one(answer_1)")),
+    ],
+}
+
+
+@pytest.mark.parametrize("words", UNFIT)
+def test_what_cannot_be_copied_gets_a_sentence_and_leaves_nothing(words, tmp_path):
+    (tmp_path / "broken.ipynb").write_text("{}", "utf-8")
+    asked = UNFIT[words](tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit) as ended:
+        copies.main(asked)
+    assert words in ended.value.code and "\n" not in ended.value.code
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_folder_of_the_originals_is_refused():
+    with pytest.raises(SystemExit, match="is not empty"):
+        copies.main([str(HOME)])
+
+
+@pytest.mark.slow
+def test_students_copies_with_the_solutions_run_and_are_right(made, tmp_path):
+    for path in NOTEBOOKS:
+        lesson = solved(made / "student" / path.name, official(path))
+        # Training takes minutes there; an exercise needs the first cell alone.
+        if path.name[:2] in ("05", "06"):
+            first = next(cell for cell in lesson.cells if cell.cell_type == "code")
+            lesson.cells = [first, *filter(checked, lesson.cells)]
+        nbformat.write(lesson, tmp_path / path.name)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/tools/verdicts.py", *sorted(tmp_path.iterdir())],
+        env=environment() | {"MNIST_ROOT": "embedded"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    verdicts = json.loads(done.stdout.splitlines()[-1])
+    for path in NOTEBOOKS:
+        said = verdicts[path.stem]
+        assert len(said) == len([*exercises(path)])
+        assert not [one for one in said if not one.startswith("✓ Right: ")]
+
+
+def environment(*first):
+    paths = [*map(str, first), *filter(None, sys.path)]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+# What it needs beside the course's own packages.
+NBGRADER = "nbgrader==0.9.6", "alembic", "Mako", "rapidfuzz", "sqlalchemy<3", "greenlet"
+NBGRADER += ("notebook>=7.2,<8",)
+
+
+@each
+def test_nbgraders_notebook_has_an_answer_and_a_test_for_each_exercise(made, path):
+    lesson = read(made / "nbgrader/source" / path.stem / path.name)
+    about = [cell.metadata.get("nbgrader") for cell in lesson.cells]
+    graded = [
+        (cell, kind) for cell, kind in zip(lesson.cells, about, strict=True) if kind
+    ]
+    ids = [kind.grade_id for _, kind in graded]
+    assert len({*ids}) == len(ids) == 2 * len(official(path))
+    pairs = zip(graded[::2], graded[1::2], official(path).items(), strict=True)
+    for (answer, asked), (test, counted), (name, right) in pairs:
+        assert asked.solution and not asked.grade and not asked.locked
+        assert counted.grade and counted.points == 1
+        assert counted.locked and not counted.solution
+        assert asked.schema_version == counted.schema_version == 3
+        begin, end = "### BEGIN SOLUTION", "### END SOLUTION"
+        assert answer.source == f"{name} = None\n{begin}\n{right}\n{end}"
+        assert re.fullmatch(rf"checks\.\w+\({name}, must=True\)", test.source)
+    student = read(made / "student" / path.name)
+    asked = [cell.source for cell in student.cells if not checked(cell)]
+    assert words(asked) == words(
+        cell.source for cell, kind in zip(lesson.cells, about, strict=True) if not kind
+    )
+    nbformat.validate(lesson)
+
+
+def words(sources):
+    """Return texts without the links that are words where a lesson lies alone."""
+    return [re.sub(r"\[([^]]+)\]\([^)]+\.ipynb\)", r"\1", one) for one in sources]
+
+
+@pytest.fixture(scope="module")
+def nbgrader(tmp_path_factory):
+    """Return a function that runs a command of nbgrader in a folder."""
+    home = tmp_path_factory.mktemp("nbgrader")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--target",
+        home,
+    ]
+    done = subprocess.run(
+        [*command, *NBGRADER], capture_output=True, check=False, timeout=300
+    )
+    if done.returncode:
+        pytest.skip("needs nbgrader from the package index")
+    own = environment(home) | {"MNIST_ROOT": "embedded"}
+    own["PATH"] = f"{home / 'bin'}{os.pathsep}{own['PATH']}"  # it calls alembic
+
+    def run(folder, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *arguments],
+            cwd=folder,
+            env=own,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return run
+
+
+@pytest.mark.slow
+def test_nbgrader_hides_the_solutions_and_counts_the_points(made, nbgrader, tmp_path):
+    path, course = NOTEBOOKS[0], tmp_path / "course"
+    shutil.copytree(made / "nbgrader", course)
+    nbgrader(course, "generate_assignment", path.stem, "--create")
+    release = course / "release" / path.stem / path.name
+    assert "SOLUTION" not in release.read_text("utf-8") and tells(release, path) == []
+    for name in official(path):
+        (cell,) = (c.source for c in code(release) if c.source.startswith(f"{name} = "))
+        assert cell.startswith(f"{name} = None\n#") and "raise" not in cell
+    some = {"answer_1": official(path)["answer_1"], "answer_2": "answer_2 = 24, 28, 16"}
+    for who, answers in (("right", official(path)), ("wrong", some)):
+        place = course / "submitted" / who / path.stem
+        place.mkdir(parents=True)
+        nbformat.write(solved(release, answers), place / path.name)
+    nbgrader(course, "autograde", path.stem)
+    nbgrader(course, "export")
+    rows = csv.DictReader((course / "grades.csv").read_text("utf-8").splitlines())
+    points = {
+        row["student_id"]: (float(row["score"]), float(row["max_score"]))
+        for row in rows
+    }
+    count = len(official(path))
+    assert points == {"right": (count, count), "wrong": (1, count)}
+    graded = course / "autograded/wrong" / path.stem / path.name
+    said = [
+        out.evalue for cell in code(graded) for out in cell.outputs if "evalue" in out
+    ]
+    assert said[0].startswith("✗ Not yet: ")
+    assert [one.startswith("… Nothing to check yet") for one in said[1:]] == [True] * (
+        count - 2
+    )
