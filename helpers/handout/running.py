@@ -53,7 +53,7 @@ def read(path: Path) -> NotebookNode:
             f"{path} has the name of a notebook, but cannot be read as one. "
             "Get it anew."
         ) from None
-    return notebook
+    return nbformat.v4.upgrade(notebook)  # older ones have no ids
 
 
 def _said(error: Exception) -> str:

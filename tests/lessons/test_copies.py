@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -86,6 +85,17 @@ def solved(path, solutions):
 
 def checked(cell):
     return cell.cell_type == "code" and "\nchecks." in cell.source
+
+
+def exercises_alone(lesson):
+    """Return a lesson with the first code cell, which all that the exercises need is
+    in, and the exercises.
+    """
+    first = next(cell for cell in lesson.cells if cell.cell_type == "code")
+    parts = zip(lesson.cells, lesson.cells[1:], strict=False)
+    pairs = [part for part in parts if checked(part[1])]
+    lesson.cells = [first, *(cell for pair in pairs for cell in pair)]
+    return lesson
 
 
 def official(path):
@@ -278,6 +288,37 @@ def test_what_cannot_be_copied_gets_a_sentence_and_leaves_nothing(words, tmp_pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_what_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
+    kept, left = nbformat.write, iter(range(3))
+
+    def full(*given):
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        kept(*given)
+
+    monkeypatch.setattr(nbformat, "write", full)
+    with pytest.raises(SystemExit, match="No space left on device"):
+        copies.main([str(tmp_path / "new"), *map(str, NOTEBOOKS[:2])])
+    assert next(left, None) is None and [*tmp_path.iterdir()] == []
+
+
+def test_a_notebook_of_an_older_jupyter_is_copied_too(tmp_path):
+    path, asks = (
+        tmp_path / "old.ipynb",
+        tiny.code("predict(guess, 9)", tiny.prediction()),
+    )
+    exercise = tiny.code("answer_1 = None\nchecks.one(answer_1)")
+    cells = asks, tiny.prose("Nine.\n\n### Next"), exercise
+    lesson = tiny.notebook(*cells)
+    lesson.nbformat_minor = 4
+    for cell in lesson.cells:
+        del cell["id"]
+    nbformat.write(lesson, path)
+    copies.write(tmp_path / "made", [path], nbgrader=True)
+    assert prose(tmp_path / "made/student/old.ipynb") == [copies.NOTE, "### Next"]
+    assert len(code(tmp_path / "made/nbgrader/source/old/old.ipynb")) == 3
+
+
 def test_the_folder_of_the_originals_is_refused():
     with pytest.raises(SystemExit, match="is not empty"):
         copies.main([str(HOME)])
@@ -287,10 +328,8 @@ def test_the_folder_of_the_originals_is_refused():
 def test_students_copies_with_the_solutions_run_and_are_right(made, tmp_path):
     for path in NOTEBOOKS:
         lesson = solved(made / "student" / path.name, official(path))
-        # Training takes minutes there; an exercise needs the first cell alone.
-        if path.name[:2] in ("05", "06"):
-            first = next(cell for cell in lesson.cells if cell.cell_type == "code")
-            lesson.cells = [first, *filter(checked, lesson.cells)]
+        if path.name[:2] in ("05", "06"):  # where training takes minutes
+            lesson = exercises_alone(lesson)
         nbformat.write(lesson, tmp_path / path.name)
     done = subprocess.run(
         [sys.executable, ROOT / "tests/tools/verdicts.py", *sorted(tmp_path.iterdir())],
@@ -388,9 +427,10 @@ def nbgrader(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_nbgrader_hides_the_solutions_and_counts_the_points(made, nbgrader, tmp_path):
-    path, course = NOTEBOOKS[0], tmp_path / "course"
-    shutil.copytree(made / "nbgrader", course)
+def test_nbgrader_hides_the_solutions_and_counts_the_points(nbgrader, tmp_path):
+    path, course = tmp_path / NOTEBOOKS[0].name, tmp_path / "made/nbgrader"
+    nbformat.write(exercises_alone(read(NOTEBOOKS[0])), path)
+    copies.write(tmp_path / "made", [path], nbgrader=True)
     nbgrader(course, "generate_assignment", path.stem, "--create")
     release = course / "release" / path.stem / path.name
     assert "SOLUTION" not in release.read_text("utf-8") and tells(release, path) == []

@@ -16,7 +16,13 @@ import torch
 from exercising import said
 from torch import nn
 
-from helpers.checking import exercise, expect, expect_same, leaves_unchanged
+from helpers.checking import (
+    MustBeRight,
+    exercise,
+    expect,
+    expect_same,
+    leaves_unchanged,
+)
 
 
 @exercise("twelve.")
@@ -210,3 +216,19 @@ def test_no_lesson_needs_another_lesson():
         for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(part, ast.ImportFrom):
                 assert not part.module.startswith("exercises."), path.name
+
+
+@pytest.mark.parametrize("answer", [None, ..., 13, "twelve", [12, 12]], ids=repr)
+def test_where_a_grade_hangs_on_it_what_is_not_right_stops_with_its_sentence(answer):
+    with pytest.raises(AssertionError) as stopped:
+        twelve(answer, must=True)
+    assert f"{stopped.value}\n" == said(twelve, answer)
+    assert stopped.value._render_traceback_() == [f"MustBeRight: {stopped.value}"]
+    assert isinstance(stopped.value, MustBeRight)
+
+
+def test_where_a_grade_hangs_on_it_a_right_answer_is_praised(capsys):
+    twelve(12, must=True)
+    assert capsys.readouterr().out == "✓ Right: twelve.\n"
+    with pytest.raises(MustBeRight, match="your answer stopped with TypeError"):
+        called(lambda: None, must=True)
