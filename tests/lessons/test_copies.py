@@ -4,10 +4,12 @@ teacher's tell all, and nbgrader takes its own and counts the points.
 
 import csv
 import json
+import math
 import os
 import re
 import subprocess
 import sys
+from fractions import Fraction
 
 import nbformat
 import pytest
@@ -135,8 +137,18 @@ def test_a_students_copy_tells_no_solution(made, path):
 
 
 def numbers(answer):
-    """Return the forms of an answer, of a whole number with commas as well."""
-    return forms(answer) | {f"{int(answer):,}" for _ in [0] if answer.isdecimal()}
+    """Return the forms of an answer; with commas, as a share in percent, and as a
+    fraction as well.
+    """
+    found = forms(answer)
+    if answer.isdecimal():
+        return found | {f"{int(answer):,}"}
+    if re.fullmatch(r"0\.\d\d+", answer):
+        fraction = Fraction(answer).limit_denominator(12)
+        found |= {f"{float(answer):.0%}".replace("%", " %")}
+        near = math.isclose(fraction, float(answer), rel_tol=1e-4)
+        found |= {str(fraction)} if near else set()
+    return found
 
 
 def told(forms, text):
@@ -170,7 +182,7 @@ def test_a_students_copy_tells_no_prediction(made, path):
         near = [*below(cells, places[cell.id])]
         assert not [part for part in near if told(numbers(answer), part)], answer
         # Words are names of things, and a short number stands everywhere.
-        long = [one for one in numbers(answer) if len(re.findall(r"\d", one)) > 2]
+        long = [one for one in numbers(answer) if re.search(r"\d\D*\d\D*\d| %|/", one)]
         for part in statements:
             assert {(path.stem, form) for form in told(long, part)} <= GOES_ON, part
 
