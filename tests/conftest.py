@@ -15,7 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # Pytest rewrites the asserts of test files alone; those of the modules that several of
 # them share would fail without their values.
-pytest.register_assert_rewrite("exercising", "fake_mnist")
+pytest.register_assert_rewrite("copied", "exercising", "fake_mnist")
 
 HERE = Path(__file__).parent
 QUICK = "unit", "page"

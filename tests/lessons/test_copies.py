@@ -1,11 +1,9 @@
 """The copies for a class: the students' tell no answer in any form and still run, the
-teacher's tell all, and nbgrader takes its own and counts the points.
+teacher's tell all.
 """
 
-import csv
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +13,17 @@ import nbformat
 import pytest
 import tiny
 from bs4 import BeautifulSoup
+from copied import (
+    code,
+    environment,
+    exercises,
+    exercises_alone,
+    official,
+    prose,
+    read,
+    solved,
+    tells,
+)
 from refresh import NOTEBOOKS, ROOT
 from test_notebooks import forms, untouched
 from torch import nn
@@ -38,87 +47,17 @@ def made(tmp_path_factory):
     """Return a folder with the copies of all notebooks."""
     before = {path: path.read_bytes() for path in HOME.rglob("*") if path.is_file()}
     folder = tmp_path_factory.mktemp("class") / "copies"
-    copies.main([str(folder), "--nbgrader"])
+    copies.main([str(folder)])
     after = {path: path.read_bytes() for path in HOME.rglob("*") if path.is_file()}
     assert before == after, "the originals have changed"
     assert [*folder.parent.iterdir()] == [folder]
     return folder
 
 
-def read(path):
-    return nbformat.read(path, as_version=4)
-
-
-def code(path):
-    return [cell for cell in read(path).cells if cell.cell_type == "code"]
-
-
-def prose(path):
-    return [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
-
-
 def folds(text):
     """Return by summary what is folded in a text, as a browser would find it."""
     found = BeautifulSoup(text, "html.parser").find_all("details")
     return [(one.summary.text, one.get_text()) for one in found]
-
-
-def exercises(path):
-    """Return for each exercise its text, its code cell, and its solution."""
-    cells = read(path).cells
-    for text, cell in zip(cells, cells[1:], strict=False):
-        if text.source.startswith("### Exercise"):
-            solution = re.search(
-                r"<summary>Solution.*?```python\n(.+?)```", text.source, re.DOTALL
-            )
-            yield text.source, cell.source, solution[1].strip()
-
-
-def solved(path, solutions):
-    """Return a copy of a lesson with answers put in place of None."""
-    lesson = read(path)
-    for cell in lesson.cells:
-        for name, solution in solutions.items():
-            if cell.cell_type == "code":
-                unsolved = f"{name} = None"
-                cell.source = cell.source.replace(unsolved, solution)
-    return lesson
-
-
-def checked(cell):
-    return cell.cell_type == "code" and "\nchecks." in cell.source
-
-
-def exercises_alone(lesson):
-    """Return a lesson with the first code cell, which all that the exercises need is
-    in, and the exercises.
-    """
-    first = next(cell for cell in lesson.cells if cell.cell_type == "code")
-    parts = zip(lesson.cells, lesson.cells[1:], strict=False)
-    pairs = [part for part in parts if checked(part[1])]
-    lesson.cells = [first, *(cell for pair in pairs for cell in pair)]
-    return lesson
-
-
-def official(path):
-    return {
-        re.search(r"^answer_\d+", cell)[0]: right for _, cell, right in exercises(path)
-    }
-
-
-def tells(copy, original):
-    """Return what a copy tells of the solutions."""
-    cells = [cell.source for cell in read(copy).cells]
-    found = []
-    for text, _, right in exercises(original):
-        value = right.partition(" = ")[2] if "\n" not in right else right
-        heading = text.partition("\n")[0]
-        (own,) = (one for one in cells if one.startswith(f"{heading}\n"))
-        question = text.partition("<details><summary>Solution")[0]
-        assert own.strip() == question.strip()
-        found += [right for one in cells if right in one]
-        found += [value for one in cells if len(value) > 5 and value in one]
-    return found
 
 
 @each
@@ -227,7 +166,7 @@ def test_links_and_pictures_lead_somewhere(made):
         assert len(links) > 20
         assert [link for link in links if not (folder / link).is_file()] == []
     assert [path.name for path in made.rglob("*.md")] == ["teaching.md"]
-    assert [path.name for path in made.rglob("*.py")] == ["nbgrader_config.py"]
+    assert not [*made.rglob("*.py")]
 
 
 def test_a_picture_goes_along_and_a_link_to_nowhere_becomes_words(tmp_path):
@@ -358,116 +297,3 @@ def test_students_copies_with_the_solutions_run_and_are_right(made, tmp_path):
         said = verdicts[path.stem]
         assert len(said) == len([*exercises(path)])
         assert not [one for one in said if not one.startswith("✓ Right: ")]
-
-
-def environment(*first):
-    paths = [*map(str, first), *filter(None, sys.path)]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-
-
-# What it needs beside the course's own packages.
-NBGRADER = "nbgrader==0.9.6", "alembic", "Mako", "rapidfuzz", "sqlalchemy<3", "greenlet"
-NBGRADER += ("notebook>=7.2,<8",)
-
-
-@each
-def test_nbgraders_notebook_has_an_answer_and_a_test_for_each_exercise(made, path):
-    lesson = read(made / "nbgrader/source" / path.stem / path.name)
-    about = [cell.metadata.get("nbgrader") for cell in lesson.cells]
-    graded = [
-        (cell, kind) for cell, kind in zip(lesson.cells, about, strict=True) if kind
-    ]
-    ids = [kind.grade_id for _, kind in graded]
-    assert len({*ids}) == len(ids) == 2 * len(official(path))
-    pairs = zip(graded[::2], graded[1::2], official(path).items(), strict=True)
-    for (answer, asked), (test, counted), (name, right) in pairs:
-        assert asked.solution and not asked.grade and not asked.locked
-        assert counted.grade and counted.points == 1
-        assert counted.locked and not counted.solution
-        assert asked.schema_version == counted.schema_version == 3
-        begin, end = "### BEGIN SOLUTION", "### END SOLUTION"
-        assert answer.source == f"{name} = None\n{begin}\n{right}\n{end}"
-        assert re.fullmatch(rf"checks\.\w+\({name}, must=True\)", test.source)
-    student = read(made / "student" / path.name)
-    asked = [cell.source for cell in student.cells if not checked(cell)]
-    assert words(asked) == words(
-        cell.source for cell, kind in zip(lesson.cells, about, strict=True) if not kind
-    )
-    nbformat.validate(lesson)
-
-
-def words(sources):
-    """Return texts without the links that are words where a lesson lies alone."""
-    return [re.sub(r"\[([^]]+)\]\([^)]+\.ipynb\)", r"\1", one) for one in sources]
-
-
-@pytest.fixture(scope="module")
-def nbgrader(tmp_path_factory):
-    """Return a function that runs a command of nbgrader in a folder."""
-    home = tmp_path_factory.mktemp("nbgrader")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--target",
-        home,
-    ]
-    done = subprocess.run(
-        [*command, *NBGRADER], capture_output=True, check=False, timeout=300
-    )
-    if done.returncode:
-        pytest.skip("needs nbgrader from the package index")
-    own = environment(home) | {"MNIST_ROOT": "embedded"}
-    own["PATH"] = f"{home / 'bin'}{os.pathsep}{own['PATH']}"  # it calls alembic
-
-    def run(folder, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *arguments],
-            cwd=folder,
-            env=own,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-
-    return run
-
-
-@pytest.mark.slow
-def test_nbgrader_hides_the_solutions_and_counts_the_points(nbgrader, tmp_path):
-    path, course = tmp_path / NOTEBOOKS[0].name, tmp_path / "made/nbgrader"
-    nbformat.write(exercises_alone(read(NOTEBOOKS[0])), path)
-    copies.write(tmp_path / "made", [path], nbgrader=True)
-    nbgrader(course, "generate_assignment", path.stem, "--create")
-    release = course / "release" / path.stem / path.name
-    assert "SOLUTION" not in release.read_text("utf-8") and tells(release, path) == []
-    for name in official(path):
-        (cell,) = (c.source for c in code(release) if c.source.startswith(f"{name} = "))
-        assert cell.startswith(f"{name} = None\n#") and "raise" not in cell
-    some = {"answer_1": official(path)["answer_1"], "answer_2": "answer_2 = 24, 28, 16"}
-    for who, answers in (("right", official(path)), ("wrong", some)):
-        place = course / "submitted" / who / path.stem
-        place.mkdir(parents=True)
-        nbformat.write(solved(release, answers), place / path.name)
-    nbgrader(course, "autograde", path.stem)
-    nbgrader(course, "export")
-    rows = csv.DictReader((course / "grades.csv").read_text("utf-8").splitlines())
-    points = {
-        row["student_id"]: (float(row["score"]), float(row["max_score"]))
-        for row in rows
-    }
-    count = len(official(path))
-    assert points == {"right": (count, count), "wrong": (1, count)}
-    graded = course / "autograded/wrong" / path.stem / path.name
-    said = [
-        out.evalue for cell in code(graded) for out in cell.outputs if "evalue" in out
-    ]
-    assert said[0].startswith("✗ Not yet: ")
-    assert [one.startswith("… Nothing to check yet") for one in said[1:]] == [True] * (
-        count - 2
-    )
