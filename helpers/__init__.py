@@ -3,6 +3,7 @@
 From the bottom up; a module imports only from layers above its own line here:
 
     validation      checks of what a caller gives; errors of one sentence
+    files           a file written as a whole, or not at all
     sizes           the arithmetic of a sliding window, in whole numbers
     interrupts      interrupts of the kernel: when they suit, and where they arrive
     sharing         threads and memory of kernels side by side
@@ -24,6 +25,7 @@ From the bottom up; a module imports only from layers above its own line here:
     layers          one layer in words: its line, its formulas, what does not fit
     tracing         the shape that each layer gives, and why
     autograd        the graph behind a tensor, and what flows through it
+    progress        notes of what was tried, and the table of a class
     predictions     predict: a guess, and the answer in a fold
     checking        the engine of the exercises' checkers
     widgets.*       one bench in each: NAME.py what Python says, NAME.js what is drawn

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from helpers.predictions import plain, predict
+from helpers.progress import notes
 from helpers.validation import SentenceError
 
 __all__ = ["predict"]  # and what the lessons' checkers are made of
@@ -49,14 +50,18 @@ def exercise(
     """
 
     def decorate(examine: Callable) -> Callable:
+        name = notes.KERNEL.exercise(examine)
+
         @functools.wraps(examine)
         def check(answer: object = None, must: bool = False) -> None:
             if answer is None or answer is ...:
+                notes.KERNEL.note("exercises", name)
                 _say(f"… Nothing to check yet: {NOTHING}.", must)
                 return
             wrapped = [of, trains] * bool(of)
             hint = _missing(examine, answer, wrapped, errors or {})
             said = f"✓ Right: {praise}" if hint is None else f"✗ Not yet: {hint}"
+            notes.KERNEL.note("exercises", name, answer, hint is None, said)
             _say(said, must and hint is not None)
 
         del check.__wrapped__  # or Jupyter shows the signature of what is wrapped

@@ -2,28 +2,39 @@
 
 import html
 import math
+import sys
 from decimal import Decimal
 from numbers import Real
 
 from IPython import get_ipython
 from IPython.display import display
 
+from helpers.progress import notes
+
 
 def predict(guess: object, truth: object) -> None:
     """Compare a prediction with what came out, and say both; without a guess, show a
     closed fold with the answer in it.
     """
-    said, came = plain(guess), plain(truth)
+    right, told = None, ""
     shown = truth.tolist() if hasattr(truth, "tolist") else truth
     if guess is None:
         _fold(str(shown))
-    elif isinstance(guess, str) and not isinstance(truth, str):
-        said = f"the text {guess!r}; numbers, True and False go without quotes"
-        print(f"✗ You said {said}. It is {shown}.")
-    elif _near(said, came):
-        print(f"✓ You said {guess}, and it is {shown}.")
     else:
-        print(f"✗ You said {guess}; it is {shown}. What made the difference?")
+        right, told = _verdict(guess, truth, shown)
+        print(told)
+    asked = notes.KERNEL.prediction(sys._getframe(1))
+    notes.KERNEL.note("predictions", asked, plain(guess), right, told)
+
+
+def _verdict(guess: object, truth: object, shown: object) -> tuple[bool, str]:
+    """Return whether a guess is right, and the sentence that says so."""
+    if isinstance(guess, str) and not isinstance(truth, str):
+        said = f"the text {guess!r}; numbers, True and False go without quotes"
+        return False, f"✗ You said {said}. It is {shown}."
+    if _near(plain(guess), plain(truth)):
+        return True, f"✓ You said {guess}, and it is {shown}."
+    return False, f"✗ You said {guess}; it is {shown}. What made the difference?"
 
 
 def _fold(answer: str) -> None:

@@ -1,5 +1,6 @@
 """A notebook run from top to bottom, as its page or its deck needs it."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -32,7 +33,7 @@ def run(notebook: NotebookNode, path: Path) -> NotebookNode:
             timeout=SECONDS,
             resources={"metadata": {"path": str(path.parent)}},
             extra_arguments=QUIET,
-        ).execute()
+        ).execute(env=os.environ | {"CONVNETS_PROGRESS": "off"})
     except (CellExecutionError, CellTimeoutError, NoSuchKernel, RuntimeError) as error:
         raise SentenceError(f"{path} {_said(error)}") from None
     # The kernel may send in several pieces what was printed in one go.

@@ -8,7 +8,6 @@ checksum that the registry states.
 import base64
 import hashlib
 import json
-import os
 import re
 import tarfile
 import urllib.request
@@ -19,6 +18,7 @@ from pathlib import Path
 import anywidget
 from nbconvert import HTMLExporter
 
+from helpers import files
 from helpers.validation import SentenceError
 
 HERE = Path(__file__).parent
@@ -147,11 +147,6 @@ def _integrity(data: bytes) -> str:
 
 
 def write(target: Path, data: bytes) -> None:
-    """Write a file as a whole or, with an OSError, not at all."""
+    """Write a file and the folder that it is in; raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    files.write(target, data)
