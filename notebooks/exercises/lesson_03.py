@@ -157,17 +157,6 @@ def _can_be_negative(net: nn.Module, pictures: torch.Tensor) -> None:
     expect(negative, hint + "end with the dense layer.")
 
 
-@exercise("it takes 28×28, gives ten logits, and is small.")
-def own_network(answer: nn.Module) -> None:
-    """Check a module: 1×28×28 in, 10 logits out, a convolution, < 20,000 parameters."""
-    net = _gives_ten_logits(answer)
-    with Called() as called, torch.no_grad():
-        net(torch.rand(1, 1, 28, 28))
-    expect(any("conv" in name for name in called.names), "no nn.Conv2d of it ran.")
-    hint = f"it has {_parameters(net):,} parameters; pool more, or make fewer maps."
-    expect(_parameters(net) < 20_000, hint)
-
-
 @exercise("the channels and in_features fit, and the softmax is left to the loss.")
 def repaired(answer: nn.Module) -> None:
     """Check the repaired stack: it does what it would do with its own layers."""
@@ -196,6 +185,17 @@ def _does_the_same(net: nn.Module, convolutions: list, dense: nn.Linear) -> None
         same = fits and torch.allclose(net(pictures), dense(row), atol=1e-5)
     hint = "keep both layers of ReLU and both of MaxPool2d, behind each convolution."
     expect(same, hint)
+
+
+@exercise("it takes 28×28, gives ten logits, and is small.")
+def own_network(answer: nn.Module) -> None:
+    """Check a module: 1×28×28 in, 10 logits out, a convolution, < 20,000 parameters."""
+    net = _gives_ten_logits(answer)
+    with Called() as called, torch.no_grad():
+        net(torch.rand(1, 1, 28, 28))
+    expect(any("conv" in name for name in called.names), "no nn.Conv2d of it ran.")
+    hint = f"it has {_parameters(net):,} parameters; pool more, or make fewer maps."
+    expect(_parameters(net) < 20_000, hint)
 
 
 GROUPED = {  # by the place of a number, what mistakes give
