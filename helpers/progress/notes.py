@@ -114,7 +114,8 @@ def _enter(notes: dict, name: str, tried: tuple) -> bool:
     entry = notes[name] = (before or UNTRIED).copy()
     if tried and not entry["right"]:
         said, right, sentence = tried
-        mark = f"{zlib.crc32(said.encode(errors='replace')):08x}"
+        text = re.sub(r" at 0x\w+", "", said)
+        mark = f"{zlib.crc32(text.encode(errors='replace')):08x}"
         if mark not in entry["seen"]:
             now = time.strftime("%Y-%m-%d %H:%M")
             first, tries = right and not entry["tries"], entry["tries"] + 1
@@ -130,8 +131,7 @@ def _text(answer: object) -> str:
         if inspect.isfunction(answer):
             return inspect.getsource(answer)
         ordered = isinstance(answer, set | frozenset)
-        text = repr(sorted(answer, key=repr) if ordered else answer)
-        return re.sub(r" at 0x\w+", "", text)
+        return repr(sorted(answer, key=repr) if ordered else answer)
     return ""
 
 
