@@ -105,7 +105,7 @@ def _place(cell: NotebookNode, kinds: list[str], fits: bool) -> str:
     """Return where a cell stands, by the kinds of the cell before, of itself and of
     the one after.
     """
-    if _is_left_out(cell):
+    if is_left_out(cell):
         return "skip"
     if re.match("##? ", cell.source):
         return "slide"
@@ -117,7 +117,8 @@ def _place(cell: NotebookNode, kinds: list[str], fits: bool) -> str:
     return "subslide"
 
 
-def _is_left_out(cell: NotebookNode) -> bool:
+def is_left_out(cell: NotebookNode) -> bool:
+    """Say whether a cell is for notebooks alone: links, or what needs a kernel."""
     return bool({"navigation", "notebook-only"} & {*cell.metadata.get("tags", [])})
 
 
@@ -150,5 +151,5 @@ def lesson(notebook: NotebookNode, ending: str, solutions: bool) -> NotebookNode
             prose = cell.source if solutions else SOLUTION.sub("", cell.source)
             prose = FITTING.sub(r"\1", prose)
             cell.source = NOTEBOOK_LINK.sub(rf"](\1{ending})", prose)
-    copy.cells = [cell for cell in copy.cells if not _is_left_out(cell)]
+    copy.cells = [cell for cell in copy.cells if not is_left_out(cell)]
     return copy

@@ -57,7 +57,8 @@ class Page:
     @cached_property
     def sections(self) -> list[tuple[str, str, str]]:
         """For each section its anchor, its title, and its words."""
-        prose = [cell.source for cell in self.lesson.cells if cell.cell_type != "code"]
+        cells = [one for one in self.lesson.cells if not pages.is_left_out(one)]
+        prose = [cell.source for cell in cells if cell.cell_type != "code"]
         return _sections("\n\n".join(prose))
 
 

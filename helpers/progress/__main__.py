@@ -50,10 +50,10 @@ def _judge(asked: argparse.Namespace) -> Judge | None:
     """Return what runs a notebook, where that is asked for."""
     if not asked.run:
         return None
-    from helpers.progress.running import run  # it loads Jupyter
-
     check_whole("--seconds", asked.seconds, 1)
     check_whole("--memory", asked.memory, 1)
+    from helpers.progress.running import run  # it loads Jupyter
+
     print(RISK, file=sys.stderr)
     return partial(run, seconds=asked.seconds, megabytes=asked.memory)
 

@@ -57,14 +57,14 @@ def _students(folder: Path) -> dict[str, list[Path]]:
     """
     found = defaultdict(list)
     for path in sorted(folder.rglob("*")):
-        first, *rest = parts = path.relative_to(folder).parts
-        if any(part.startswith((".", "__")) for part in parts):
+        name, *rest = parts = path.relative_to(folder).parts
+        hidden = any(part.startswith((".", "__")) for part in parts)
+        if hidden or path.suffix == ".csv":  # such as last week's table
             continue
         notes = FILE.fullmatch(path.name)
-        own = (notes[1] or folder.resolve().name) if notes else path.stem
-        files = found[
-            unicodedata.normalize("NFC", first if rest or path.is_dir() else own)
-        ]
+        if path.is_file() and not rest:
+            name = (notes[1] or folder.resolve().name) if notes else path.stem
+        files = found[unicodedata.normalize("NFC", name)]
         files += [path] * (path.is_file() and bool(notes or path.suffix == ".ipynb"))
     return found
 
@@ -117,13 +117,13 @@ def grid(found: list[Row]) -> list[list[str]]:
 def in_text(table: list[list[str]]) -> str:
     """Return a table in columns, and what its signs mean."""
     wide = [max(map(_width, column)) for column in zip(*table, strict=True)]
-    lines = (
-        "  ".join(
-            one + " " * (n - _width(one)) for one, n in zip(row, wide, strict=True)
-        )
-        for row in table
-    )
-    return "\n".join([*map(str.rstrip, lines), "", LEGEND])
+    filled = (map(_filled, row, wide) for row in table)
+    lines = ("  ".join(row).rstrip() for row in filled)
+    return "\n".join([*lines, "", LEGEND])
+
+
+def _filled(text: str, most: int) -> str:
+    return text + " " * (most - _width(text))
 
 
 def _width(text: str) -> int:

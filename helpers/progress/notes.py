@@ -26,14 +26,7 @@ from helpers.validation import SentenceError
 
 KINDS = "exercises", "predictions"
 # What is noted of each; `seen` are check sums of what was tried.
-UNTRIED = {
-    "tries": 0,
-    "right": False,
-    "first": False,
-    "last": "",
-    "when": "",
-    "seen": [],
-}
+UNTRIED = dict(tries=0, right=False, first=False, last="", when="", seen=[])
 LONGEST, LARGEST = 200, 10**6  # characters of a sentence, bytes of a file
 # "off" writes nothing; "on" writes also where a notebook says off().
 SWITCH = os.environ.get("CONVNETS_PROGRESS", "").lower()

@@ -41,7 +41,7 @@ def run(path: Path, seconds: int, megabytes: int) -> tuple[list[dict], str]:
         try:
             client.execute(env=os.environ | env, stdout=DEVNULL, stderr=DEVNULL)
         except Exception as error:  # no notebook may end the table of a class
-            guard.wrong.append(guard.over or f"kernel ended ({type(error).__name__})")
+            guard.wrong += [guard.over or f"kernel ended ({type(error).__name__})"]
         finally:
             guard.kill()
         left = sorted(Path(folder).glob("progress_[0-9][0-9].json"))
@@ -102,7 +102,8 @@ class _Guard:
         self.kill()
 
     def kill(self) -> None:
-        for process in self.tree:
+        """End the kernel, and all that it has started."""
+        for process in [*self.tree]:  # which the other thread may just add to
             with contextlib.suppress(psutil.Error):
                 process.kill()
 

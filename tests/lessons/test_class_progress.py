@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from refresh import NOTEBOOKS
 
+from helpers.handout import executed
 from helpers.progress.__main__ import RISK
 
 SET_UP = everywhere(nbformat.read(NOTEBOOKS[0], 4).cells[2].source)
@@ -103,7 +104,7 @@ ODD = {
         notes(ALL).replace('"tries": 1', '"tries": "many"'),
         "", "", "does not hold the notes",
     ),
-    "nothing/read me.txt": ("I was ill.", "", "", "no notes, no notebook"),
+    "I was ill.txt": ("Sorry.", "", "", "no notes, no notebook"),
 }  # fmt: skip
 RUN = {
     "right.ipynb": (notebook(RIGHT_GUESS, WRONG_GUESS, "progress.off()"), ALL, "1/2/2", ""),
@@ -128,11 +129,7 @@ CLASS = NOTED | ODD | RUN
 def who(file):
     """Return the student whose file this is."""
     first, *rest = file.split("/")
-    return (
-        first
-        if rest
-        else first.removesuffix("_progress_01.json").removesuffix(".ipynb")
-    )
+    return first if rest else first.removesuffix("_progress_01.json").partition(".")[0]
 
 
 def contents(folder):
@@ -169,6 +166,7 @@ def folder(tmp_path_factory):
     for name in ("helpers", "exercises"):  # must not be what judges
         (made / "deleted" / name).mkdir()
         (made / "deleted" / name / "__init__.py").write_text("1 / 0")
+    (made / "last week.csv").write_text("student,lesson")
     return made
 
 
@@ -247,6 +245,14 @@ def test_one_line_or_the_environment_leaves_no_file_and_the_table_shows_all(
     (shown,) = made.cells[-1].outputs
     assert "✗ Not yet" in shown.data["text/plain"]
     assert "1 asked, 1 tried, 1 right" in shown.data["text/plain"]
+
+
+def test_a_notebook_that_is_run_for_a_page_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVNETS_PROGRESS", "")
+    path = tmp_path / "mine.ipynb"
+    cells = [new_code_cell(source) for source in CELLS]
+    nbformat.write(new_notebook(cells=cells), path)
+    assert executed(path).cells[1].outputs and [*tmp_path.iterdir()] == [path]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -54,6 +54,21 @@ def test_a_bench_stands_alone_whatever_it_is_called_and_where_it_is_stored(make)
     assert handout.slide_types(tiny.notebook(*cells)) == alone
 
 
+@pytest.mark.parametrize("slides", [False, True])
+def test_what_is_for_notebooks_alone_is_on_no_page_and_on_no_slide(slides):
+    there, gone = (
+        tiny.code("there"),
+        tiny.code("progress.table()", tiny.printed("Tries")),
+    )
+    gone.metadata["tags"] = ["notebook-only"]
+    made = tiny.notebook(
+        there, tiny.prose("## What you have done", "notebook-only"), gone
+    )
+    assert handout.slide_types(made)[-2:] == ["skip", "skip"]
+    page = handout.handout(made, slides)
+    assert "there" in page and "What you have done" not in page and "Tries" not in page
+
+
 def test_text_that_looks_like_a_bench_is_none():
     graph = autograd.graph(torch.ones(1, requires_grad=True) * 2)
     output = tiny.shown(graph)

@@ -14,6 +14,7 @@ from exercising import said
 from helpers.checking import exercise, expect_same
 from helpers.predictions import predict
 from helpers.progress import notes, off, table
+from helpers.progress.__main__ import main
 from helpers.validation import SentenceError
 
 LESSON = """
@@ -320,6 +321,36 @@ def test_the_table_tells_each_exercise_and_the_missed_predictions(kernel):
     page = table()._repr_html_()
     assert "Missed: 2 &lt; 3." in page and "<caption>Lesson 42</caption>" in page
     assert page.count('scope="col"') == page.count('scope="row"') == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["{0}/nowhere"],
+            "nowhere is no folder. Name the one with the students' files.",
+        ),
+        (["{0}", "--csv", "{0}"], "cannot be written (Is a directory). Name another"),
+        (["{0}", "--run", "--seconds", "0"], "--seconds must be a whole number from 1"),
+        (["{0}", "--run", "--memory", "-5"], "--memory must be a whole number from 1"),
+    ],
+)
+def test_a_command_that_cannot_be_followed_ends_in_one_sentence(
+    tmp_path, arguments, sentence
+):
+    with pytest.raises(SystemExit) as end:
+        main([one.format(tmp_path) for one in arguments])
+    assert sentence in str(end.value) and "\n" not in str(end.value)
+
+
+def test_names_that_could_break_a_terminal_or_a_row_are_shown_harmless(
+    tmp_path, capsys
+):
+    for name in ("a\nb", "c\x1b[2Jd", "e\udcff"):
+        (tmp_path / name).mkdir()
+    main([str(tmp_path)])
+    text = capsys.readouterr().out
+    assert "a?b" in text and "c?[2Jd" in text and "e?" in text and "\x1b" not in text
 
 
 @pytest.mark.slow
