@@ -12,10 +12,11 @@ import pytest
 from exercising import everywhere, solved
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
-from refresh import NOTEBOOKS
+from refresh import NOTEBOOKS, ROOT
 
 from helpers.handout import executed
 from helpers.progress.__main__ import RISK
+from helpers.progress.classes import LEGEND
 
 SET_UP = everywhere(nbformat.read(NOTEBOOKS[0], 4).cells[2].source)
 SET_UP = SET_UP.partition("from helpers.widgets")[0]  # no exercise needs a bench
@@ -197,6 +198,13 @@ def test_all_thirty_are_there_once_in_text_too_with_a_legend(ran):
     assert {*map(who, CLASS)} == {line.partition("  ")[0] for line in lines}
     assert all(sign in text.partition("\n\n")[2] for sign in "✓✗·–")
     assert beside.strip() == RISK and "Traceback" not in text
+
+
+def test_the_guide_shows_the_table_as_it_is(ran):
+    guide = (ROOT / "notebooks" / "teaching.md").read_text(encoding="utf-8")
+    head, *_ = ran[0].splitlines()
+    assert " ".join(head.split()) in " ".join(guide.split())
+    assert LEGEND in guide and LEGEND in ran[0]
 
 
 def test_without_run_no_code_is_run_and_those_notebooks_are_named(folder):
