@@ -7,14 +7,16 @@ import re
 import nbformat
 import pytest
 import torch
+from exercising import everywhere
 from refresh import METADATA, NAVIGATION, NOTEBOOKS, ROOT, in_form, navigation
 from torch import nn
 
 from helpers import sizes
 from helpers.autoencoders import SHIPPED, trained_autoencoder
+from helpers.progress import notes
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-TAGS = {NAVIGATION, "nbval-ignore-output", "raises-exception"}
+TAGS = {NAVIGATION, "notebook-only", "nbval-ignore-output", "raises-exception"}
 
 
 def read(path):
@@ -119,6 +121,27 @@ def test_each_question_has_a_line_for_the_guess(path):
             assert re.findall(r"^(guess\w*) = None$", cell.source, re.M) == guesses
             asked = False
         assert not asked or after.cell_type == "code", cell.source
+
+
+@each
+def test_progress_can_tell_predictions_apart_and_stands_before_the_summary(path):
+    cells = code_cells(path)
+    calls = [
+        call
+        for cell in cells
+        for call in ast.walk(ast.parse(everywhere(cell.source)))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "predict"
+    ]
+    asked = {ast.unparse(call.args[1])[: notes.LONGEST] for call in calls}
+    assert len(asked) == len(calls)
+    text = prose(path)
+    assert f"`progress_{path.name[:2]}.json`" in text and "`progress.off()`" in text
+    assert 0 < text.index("## What you have done") < text.index("## Summary")
+    (shown,) = cells[-1].outputs
+    assert cells[-1].source == "progress.table()"
+    for name in ("text/plain", "text/html"):
+        assert f"{len(calls)} asked, 0 tried" in shown.data[name]
+        assert shown.data[name].count("not tried") == text.count("### Exercise ")
 
 
 @each
