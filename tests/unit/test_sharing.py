@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import sharing
-from helpers.sharing import LIGHT, LONGEST, SHORTEST, WINDOW, Threads
+from helpers.sharing import LONGEST, SHORTEST, WINDOW, Threads
 
 
 class Machine:
