@@ -75,7 +75,7 @@ class Student:
         """Return the bytes of memory that the kernel takes now, and keep the largest."""
         provisioner = getattr(self.client.km, "provisioner", None)
         pid = provisioner.pid if provisioner else None
-        now, private = _memory(pid) if pid else (0, 0)
+        now, private = memory(pid) if pid else (0, 0)
         self.memory, self.private = max(self.memory, now), max(self.private, private)
         return now
 
@@ -197,7 +197,7 @@ def _client(path: Path) -> NotebookClient:
     )
 
 
-def _memory(pid: int) -> tuple[int, int]:
+def memory(pid: int) -> tuple[int, int]:
     """Return the bytes that a process and its children take, and those of them that
     are private; 0 where it is gone.
     """
