@@ -45,6 +45,8 @@ class Watch(threading.Thread):
             base = classroom.memory(self.held.process.pid) - sum(now.values())
             self.base = max(self.base, base)
             self.free = min(self.free, psutil.virtual_memory().available)
+            if self.free < classroom.SPARE:
+                self.held.process.terminate()  # before the machine fails
 
 
 def main(arguments: list[str] | None = None) -> None:
