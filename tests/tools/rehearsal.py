@@ -23,27 +23,31 @@ import psutil
 from students import Student
 
 STEPS = "log in, server starts", "pull the course", "notebook 01", "first half of 05"
-THREADS = {"OMP_NUM_THREADS": "1"}  # as binder/README.md says
 PAUSE = 2.0  # seconds between two looks at the memory
 
 
 class Watch(threading.Thread):
-    """Notes the most memory that each student takes, all of them, and the hub, in bytes."""
+    """Notes the most memory that each student takes, with a share of what several have
+    and without, that all of them take, and the hub; in bytes.
+    """
 
     def __init__(self, held: hub.Hub) -> None:
         super().__init__(daemon=True)
         self.held, self.done = held, threading.Event()
-        self.students, self.all, self.base, self.free = {}, 0, 0, sys.maxsize
+        self.students, self.private, self.all, self.base = {}, {}, 0, 0
+        self.free = sys.maxsize
 
     def run(self) -> None:
         while not self.done.wait(PAUSE):
-            servers = self.held.servers()
-            now = {name: classroom.memory(pid) for name, pid in servers.items()}
-            for name, size in now.items():
+            now = 0
+            for name, pid in self.held.servers().items():
+                size, own = classroom.memory(pid)
                 self.students[name] = max(size, self.students.get(name, 0))
-            self.all = max(self.all, sum(now.values()))
-            base = classroom.memory(self.held.process.pid) - sum(now.values())
-            self.base = max(self.base, base)
+                self.private[name] = max(own, self.private.get(name, 0))
+                now += size
+            self.all = max(self.all, now)
+            base, _ = classroom.memory(self.held.process.pid)
+            self.base = max(self.base, base - now)
             self.free = min(self.free, psutil.virtual_memory().available)
             if self.free < classroom.SPARE:
                 self.held.process.terminate()  # before the machine fails
@@ -55,12 +59,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--users", type=int, default=10, help="how many students")
     keep = "keep what is installed here, for the next time"
     parser.add_argument("--folder", type=Path, help=keep)
+    threads = "OMP_NUM_THREADS of the students' servers, which is not set otherwise"
+    parser.add_argument("--threads", type=int, help=threads)
     asked = parser.parse_args(arguments)
+    given = {"OMP_NUM_THREADS": str(asked.threads)} if asked.threads else {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and the hub with it
     with contextlib.ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         folder = asked.folder or Path(stack.enter_context(temporary))
-        held = stack.enter_context(hub.hub(folder.resolve(), THREADS))
+        held = stack.enter_context(hub.hub(folder.resolve(), given))
         students = _attended(held, asked.users)
         print(held.collected())
     sys.exit(any(student.fault for student in students))
@@ -91,17 +98,16 @@ def _print(students: list[Student], watch: Watch, seconds: float) -> None:
         if took:
             middle, most = statistics.median(took), max(took)
             print(f"| {step} | {len(took)} | {middle:.0f} s | {most:.0f} s |")
-    sizes = [*watch.students.values()] or [0]
     rows = {
-        "server and kernels of a student, median": statistics.median(sizes),
-        "server and kernels of a student, largest": max(sizes),
-        "servers and kernels of all": watch.all,
-        "the hub": watch.base,
+        "private memory of a student, largest": max(watch.private.values(), default=0),
+        "memory of a student, largest": max(watch.students.values(), default=0),
+        "of all students": watch.all,
+        "of the hub": watch.base,
         "left on the machine, at least": watch.free,
     }
-    print("\n| memory | |\n|---|---|")
+    print("\n| server and kernels | |\n|---|---|")
     for name, size in rows.items():
-        print(f"| {name} | {size / 1e6:,.0f} MB |")
+        print(f"| {name} | {size / 2**20:,.0f} MiB |")
     faults = [f"{one.name}: {one.fault}" for one in students if one.fault]
     print(f"\nAfter {seconds:.0f} s the last student was done.")
     print("\n".join(faults or ["Every student came through."]) + "\n", flush=True)
