@@ -307,3 +307,35 @@ def test_a_class_ends_before_the_memory_does(tmp_path, monkeypatch):
     held = lesson(tmp_path, 1, "import time; time.sleep(60)")
     hold(held)
     assert "of the machine's memory was left" in held.faults()[0] and held.seconds < 30
+
+
+def test_the_servers_that_the_page_names_follow_from_what_was_measured():
+    rows = re.findall(r"^\| (\d\d) \| (\d+) \|.* ([\d,]+) (Mi?)B \|$", HUB, re.M)
+    whole = {(one, many): int(size.replace(",", "")) for one, many, size, _ in rows}
+    ((mega, giga, thousand),) = {
+        {"M": ("M", "G", 1000), "Mi": ("Mi", "Gi", 1024)}[row[3]] for row in rows
+    }
+    needed = 150
+    for notebook in ("05", "01"):
+        ten, one = whole[notebook, "10"], whole[notebook, "1"]
+        more = round((ten - one) / 9)
+        needed += more
+        assert (
+            f"({ten:,} − {one:,}) / 9 = {more:,} {mega}B for notebook {notebook}" in HUB
+        )
+    assert f"150 {mega}B for JupyterLab: {needed:,} {mega}B." in HUB
+    each = needed / thousand
+    assert f"memory: {each:.2f} {giga}B × students + 2 {giga}B" in HUB
+    for students in (10, 30, 100):
+        memory, disk = each * students + 2, 15 + 0.1 * students
+        row = rf"^\| {students} \| {memory:.0f} {giga}B \| \d+ \| {disk:.0f} GB \|$"
+        assert re.search(row, HUB, re.M)
+
+
+def test_addresses_and_pins_that_the_page_names_are_taken():
+    commands = re.findall(r"links\.py (https://\S+)", HUB)
+    assert {urlsplit(one).netloc for one in commands} >= {"gitlab.com", "gitee.com"}
+    assert [repository(one) for one in commands] == commands
+    pins = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8")
+    (left_out,) = re.findall(r'grep -vE "(.+?)" binder/requirements.txt', HUB)
+    assert len(re.findall(left_out, pins, re.M)) == left_out.count("|") + 1
