@@ -15,6 +15,7 @@ from refresh import NOTEBOOKS
 from test_teaching import TEXT, rows
 
 from helpers import digits
+from helpers.progress import classes
 
 COLUMNS = "Exercise | Trains | Typical wrong answer | What the checker says"
 
@@ -350,6 +351,8 @@ def messages(tmp_path, monkeypatch):
     yield said(lesson_01.one_window)
     yield said(lesson_01.one_window, 10)
     yield said(lesson_01.padding_to_keep, lambda kernel_size: 1 / 0)
+    (tmp_path / "Ada").mkdir()
+    yield str(classes.rows(tmp_path))
 
 
 def jupyterlab():
