@@ -27,14 +27,15 @@ BY_NOTEBOOK = "test_handout", "test_browser"
 
 
 class ByNotebook(LoadScopeScheduling):
-    """Keep a file on one worker; where it tests notebook by notebook, each notebook."""
+    """Keep a file on one worker; where files test notebook by notebook, each notebook:
+    one of them has it run, and the other uses that.
+    """
 
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
-        names = (
-            re.findall(r"\b\d\d_\w+", test) if Path(file).stem in BY_NOTEBOOK else []
-        )
-        return file + "".join(names)
+        if Path(file).stem in BY_NOTEBOOK and (names := re.findall(r"\b\d\d_\w+", test)):
+            return names[0]
+        return file
 
 
 def wants_quick(config):

@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 from playwright.sync_api import Browser, Page
 from strokes import draw_strokes
 
 ROOT = Path(__file__).parents[2]
+RUN: dict[Path, NotebookNode] = {}  # notebooks as JupyterLab has run and saved them
 
 
 @contextmanager
@@ -134,6 +136,18 @@ def run_all(page: Page) -> None:
         jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.finished = true; }); }""")
     page.wait_for_function("window.finished", timeout=300_000)
     page.wait_for_timeout(500)
+
+
+def saved(page: Page) -> NotebookNode:
+    """Save the notebook, with the state of its widgets, and return it."""
+    text = page.evaluate(
+        """async () => {
+             const { context } = jupyterapp.shell.currentWidget;
+             await context.save();
+             return JSON.stringify(context.model.toJSON());
+           }"""
+    )
+    return nbformat.reads(text, as_version=4)
 
 
 def show(page: Page, source: str, to_the_end: bool = True) -> None:
@@ -259,6 +273,9 @@ def _own_settings(root: Path) -> dict[str, str]:
     (root / "config" / "labconfig" / "page_config.json").write_text(
         json.dumps(page_config)
     )
+    widgets = root / "settings/@jupyter-widgets/jupyterlab-manager"
+    widgets.mkdir(parents=True)
+    (widgets / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
     folders = {"CONFIG_DIR": "config", "RUNTIME_DIR": "runtime", "DATA_DIR": "share"}
     settings = {
         f"JUPYTER_{name}": str(root / folder) for name, folder in folders.items()
