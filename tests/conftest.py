@@ -33,7 +33,9 @@ class ByNotebook(LoadScopeScheduling):
 
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
-        if Path(file).stem in BY_NOTEBOOK and (names := re.findall(r"\b\d\d_\w+", test)):
+        if Path(file).stem in BY_NOTEBOOK and (
+            names := re.findall(r"\b\d\d_\w+", test)
+        ):
             return names[0]
         return file
 
