@@ -40,7 +40,7 @@ OPTIMIZERS = {
 }
 RISE = {"Adam": 0.1, "SGD": 0.3}  # the share of the steps in which the rate rises
 SNAPSHOTS = 40
-BATCH = 64  # images; more at once are no faster and take more memory
+BATCH = 128  # images; more at once are no faster and take more memory
 
 
 def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:

@@ -168,9 +168,7 @@ def test_training_sees_each_image_once_an_epoch_in_random_order_and_validation_i
     spy = Spy()
     fit(spy, digits, epochs=2)
     trial = [(False, True)] * 2
-    # The 120 images to validate with come in two batches.
-    epoch = [(True, True)] * 11 + [(False, False)] * 2
-    assert spy.modes == trial + 2 * epoch
+    assert spy.modes == trial + 2 * [*[(True, True)] * 11, (False, False)]
     epochs = [torch.cat(spy.seen[start : start + 11]).flatten(1) for start in (0, 11)]
     everything = digits.train.images.flatten(1)
     for epoch in epochs:
