@@ -35,7 +35,8 @@ class Threads:
     than cores, all stall. Every now and then a few steps are made with half as many
     threads or twice as many, from one to as many as torch had at first, and the faster
     number is kept. With another number of threads sums round differently. After
-    `torch.set_num_threads`, or with OMP_NUM_THREADS=1, there are no trials.
+    `torch.set_num_threads` with another number, or with OMP_NUM_THREADS=1, there are
+    no trials.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,6 @@ teacher's tell all.
 import json
 import math
 import re
-import subprocess
 import sys
 from fractions import Fraction
 
@@ -20,6 +19,7 @@ from copied import (
     exercises_alone,
     official,
     prose,
+    ran,
     read,
     solved,
     tells,
@@ -282,17 +282,10 @@ def test_students_copies_with_the_solutions_run_and_are_right(made, tmp_path):
         if path.name[:2] in ("05", "06"):  # where training takes minutes
             lesson = exercises_alone(lesson)
         nbformat.write(lesson, tmp_path / path.name)
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests/tools/verdicts.py", *sorted(tmp_path.iterdir())],
-        env=environment() | {"MNIST_ROOT": "embedded"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    verdicts = json.loads(done.stdout.splitlines()[-1])
+    program = [sys.executable, ROOT / "tests/tools/verdicts.py"]
+    own = environment() | {"MNIST_ROOT": "embedded"}
+    printed = ran([*program, *sorted(tmp_path.iterdir())], tmp_path, own, 600)
+    verdicts = json.loads(printed.splitlines()[-1])
     for path in NOTEBOOKS:
         said = verdicts[path.stem]
         assert len(said) == len([*exercises(path)])

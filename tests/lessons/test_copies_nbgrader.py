@@ -14,6 +14,7 @@ from copied import (
     environment,
     exercises_alone,
     official,
+    ran,
     read,
     solved,
     tells,
@@ -91,16 +92,7 @@ def nbgrader(tmp_path_factory):
     own["PATH"] = f"{home / 'bin'}{os.pathsep}{own['PATH']}"  # it calls alembic
 
     def run(folder, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *arguments],
-            cwd=folder,
-            env=own,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+        ran([sys.executable, "-m", "nbgrader", *arguments], folder, own, 300)
 
     return run
 

@@ -14,6 +14,7 @@ long that takes, how large it is, and how soon its first bench answers. `class` 
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -324,7 +325,7 @@ def _run_fresh(
         on_cell_executed=on_cell_executed,
         resources={"metadata": {"path": str(path.parent)}},
     )
-    client.execute()
+    client.execute(env=os.environ | {"CONVNETS_PROGRESS": "off"})
     return path.name, _megabytes(notebook.cells[-1].outputs[0].text)
 
 

@@ -4,6 +4,7 @@ put in, and what a copy tells of the solutions.
 
 import os
 import re
+import subprocess
 import sys
 
 import nbformat
@@ -77,6 +78,21 @@ def tells(copy, original):
         found += [right for one in cells if right in one]
         found += [value for one in cells if len(value) > 5 and value in one]
     return found
+
+
+def ran(command, folder, environment, seconds):
+    """Run a command to its good end, and return what it prints."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 def environment(*first):
